@@ -1,0 +1,115 @@
+"""Paths into documents: JSONPath for the server, dotted paths for people, JSON-Pointer targets for the CLI.
+
+A path is a tuple of segments: ``str`` for a field name or dict key, ``int`` for a list index. Nothing
+here knows models or values; which segment of a target is an index is decided by whoever resolves it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, TypeAlias
+
+from rapyer.errors import UnaddressableKeyError
+
+Segment: TypeAlias = str | int
+Path: TypeAlias = tuple[Segment, ...]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def is_addressable(segment: Segment) -> bool:
+    """Whether some JSONPath names exactly this segment.
+
+    RedisJSON unescapes quoted names when it reads but not when it writes, so a name with a backslash,
+    or with both kinds of quotes, has no form that is safe for both.
+    """
+    if isinstance(segment, int):
+        return True
+    return "\\" not in segment and not ('"' in segment and "'" in segment)
+
+
+def addressable_prefix(path: Path) -> int:
+    """How many leading segments of ``path`` a JSONPath can name."""
+    for position, segment in enumerate(path):
+        if not is_addressable(segment):
+            return position
+    return len(path)
+
+
+def json_path(path: Path) -> str:
+    """``('settings', 'a.b', 0)`` → ``$.settings["a.b"][0]``; ``()`` → ``$``.
+
+    Raises :class:`~rapyer.errors.UnaddressableKeyError` for a segment that no JSONPath can name.
+    """
+    parts = ["$"]
+    for segment in path:
+        if isinstance(segment, int):
+            parts.append(f"[{segment}]")
+        elif _PLAIN_NAME.match(segment):
+            parts.append(f".{segment}")
+        elif "\\" in segment or ('"' in segment and "'" in segment):
+            raise UnaddressableKeyError(
+                f"no JSON path can name the key {segment!r}: it holds a backslash or both quotes; "
+                "the operations of the containing dict handle it"
+            )
+        elif '"' in segment:
+            parts.append(f"['{segment}']")
+        else:
+            parts.append(f'["{segment}"]')
+    return "".join(parts)
+
+
+def field_path(path: Path) -> str:
+    """``('settings', 'theme')`` → ``settings.theme``; indices in brackets, odd keys quoted."""
+    text = ""
+    for segment in path:
+        if isinstance(segment, int):
+            text += f"[{segment}]"
+        elif _PLAIN_NAME.match(segment):
+            text += f".{segment}" if text else segment
+        else:
+            text += f"[{segment!r}]"
+    return text
+
+
+class Target(NamedTuple):
+    """A parsed CLI target: ``model`` alone, or with a ``pk``, or with ``pointer`` segments inside it."""
+
+    model: str
+    pk: str | None
+    pointer: tuple[str, ...]
+
+
+def escape_pointer(segment: Segment) -> str:
+    """One JSON Pointer segment: ``~`` → ``~0``, ``/`` → ``~1``."""
+    return str(segment).replace("~", "~0").replace("/", "~1")
+
+
+def unescape_pointer(segment: str) -> str:
+    """The inverse of :func:`escape_pointer`."""
+    return segment.replace("~1", "/").replace("~0", "~")
+
+
+def escape_pk(pk: str) -> str:
+    """A pk as it stands in a target: ``%`` → ``%25`` where it would read as an escape, ``/`` → ``%2F``."""
+    return re.sub(r"%(?=2[Ff5])", "%25", pk).replace("/", "%2F")
+
+
+def unescape_pk(pk: str) -> str:
+    """The inverse of :func:`escape_pk`; other percent signs stay as they are."""
+    return pk.replace("%2F", "/").replace("%2f", "/").replace("%25", "%")
+
+
+def parse_target(text: str) -> Target:
+    """``BlogPost:42/settings/theme`` → ``Target('BlogPost', '42', ('settings', 'theme'))``."""
+    head, _, rest = text.partition("/")
+    model, colon, pk = head.partition(":")
+    pointer = tuple(unescape_pointer(part) for part in rest.split("/")) if rest else ()
+    return Target(model, unescape_pk(pk) if colon else None, pointer)
+
+
+def format_target(key: str, path: Path = ()) -> str:
+    """The target text of a place: the key with its pk escaped, then the pointer."""
+    model, colon, pk = key.partition(":")
+    head = f"{model}{colon}{escape_pk(pk)}"
+    return "/".join([head, *(escape_pointer(segment) for segment in path)])
