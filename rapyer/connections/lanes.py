@@ -1,0 +1,244 @@
+"""The connections of one client in one event loop.
+
+asyncio ties sockets and locks to the loop they were made in. A client that comes to a second loop
+(each pytest test has its own) therefore gets a sibling pool there, made like its own. A pool's
+connections are closed when their loop shuts down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+
+from rapyer.connections.exchange import (
+    Command,
+    Deadlines,
+    converse,
+    is_lost,
+    is_plain,
+    is_stale,
+    lost,
+    pack,
+    place_of,
+    unreachable,
+)
+
+# Settings that redis-py itself adds to a pool's, tied to that pool.
+_OWN_TO_A_POOL = (
+    "connection_pool",
+    "maint_notifications_pool_handler",
+    "maintenance_notification_hash",
+    "maintenance_state",
+    "orig_host_address",
+    "orig_socket_connect_timeout",
+    "orig_socket_timeout",
+)
+
+
+class BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Asks Sentinel for the master, and waits for a free connection instead of failing."""
+
+
+class PoolLane:
+    """Exchanges over the connections of one pool."""
+
+    def __init__(self, pool: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.pool = pool
+        self.place = place_of(pool.connection_kwargs)
+        if isinstance(pool, SentinelConnectionPool):
+            self.place = f"the master of {pool.service_name!r}"
+        self._deadlines = Deadlines(loop) if is_plain(pool.connection_class) else None
+        # These pools keep their free connections in a list and add only bookkeeping of metrics and
+        # re-authentication around it, which costs as much as the exchange itself.
+        self._simple = (
+            self._deadlines is not None
+            and type(pool) in (ConnectionPool, BlockingConnectionPool)
+            and not pool.connection_kwargs.get("credential_provider")
+            and isinstance(getattr(pool, "_available_connections", None), list)
+            and isinstance(getattr(pool, "_in_use_connections", None), set)
+        )
+        # Who waits for a connection here gets it from hand to hand; where waiting has a limit, or
+        # is not allowed at all, it is for the pool to say so.
+        self._queues = self._simple and getattr(pool, "timeout", 0) is None
+        self._turns: deque[asyncio.Future[Any]] = deque()
+
+    async def exchange(self, commands: Sequence[Command], write: bool) -> list[Any]:
+        """Send the commands in one write; their replies in order, error replies in place.
+
+        :raises ConnectionError: nothing was sent, or nothing that writes.
+        :raises OutcomeUnknownError: ``write``, and a reply is missing.
+        """
+        payload = pack(commands)
+        try:
+            connection = (self._simple and self._take_idle()) or await self._acquire()
+        except Exception as error:
+            if is_lost(error):
+                raise unreachable(self.place, error) from error
+            raise
+        try:
+            replies = await converse(connection, payload, len(commands), self._deadlines)
+        except BaseException as error:
+            # A reply may still be under way: nobody else may get this connection as it is.
+            try:
+                await connection.disconnect(nowait=True)
+            finally:
+                await self._release(connection)
+            if is_lost(error):
+                raise lost(self.place, error, write) from error
+            raise
+        if not (self._simple and self._give_back(connection)):
+            await self.pool.release(connection)
+        return replies
+
+    def _take_idle(self) -> Any:
+        """A connection that is ready for use, without waiting; None when there is none."""
+        idle = self.pool._available_connections
+        if not idle or is_stale(idle[-1]) or idle[-1].should_reconnect():
+            return None
+        connection = idle.pop()
+        self.pool._in_use_connections.add(connection)
+        return connection
+
+    async def _acquire(self) -> Any:
+        """A connected connection, waiting for one if need be."""
+        pool = self.pool
+        if self._queues and not pool.can_get_connection():
+            connection = await self._wait_in_turn()
+        else:
+            connection = await pool.get_connection()
+        if self._deadlines is not None and is_stale(connection):
+            # The server closed it while it was idle.
+            try:
+                await connection.disconnect(nowait=True)
+                await connection.connect()
+            except BaseException:
+                await self._release(connection)
+                raise
+        return connection
+
+    async def _wait_in_turn(self) -> Any:
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                await self._release(turn.result())
+            raise
+
+    def _give_back(self, connection: Any) -> bool:
+        """Return a connection without waiting; False when that takes :meth:`_release`."""
+        if connection.should_reconnect():
+            return False
+        condition = getattr(self.pool, "_condition", None)
+        if condition is not None and (condition.locked() or condition._waiters):
+            return False  # somebody waits who uses the pool directly
+        if not self._hand_on(connection):
+            self.pool._in_use_connections.discard(connection)
+            self.pool._available_connections.append(connection)
+        return True
+
+    async def _release(self, connection: Any) -> None:
+        if not self._hand_on(connection):
+            await self.pool.release(connection)
+
+    def _hand_on(self, connection: Any) -> bool:
+        """Give a connection to whoever waits longest; False when nobody does."""
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return True
+        return False
+
+    def close_with_loop(self) -> None:
+        """Have the connections closed when the running event loop shuts down."""
+        pool = self.pool
+        # Not a method of the lane: a pool may be shared by clients, and outlives each of them.
+        close_with_loop(pool, functools.partial(close_pool, pool))
+
+    async def close(self) -> None:
+        """Close all connections; the lane can be used again."""
+        if self._deadlines is not None:
+            self._deadlines.close()
+        await close_pool(self.pool)
+
+
+async def close_pool(pool: Any) -> None:
+    """Disconnect a pool, and those of the Sentinels behind it."""
+    await pool.disconnect()
+    manager = getattr(pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.connection_pool.disconnect()
+
+
+def sibling_pool(pool: Any) -> Any:
+    """A pool with the same settings and no connections yet."""
+    settings = {
+        name: value for name, value in pool.connection_kwargs.items() if name not in _OWN_TO_A_POOL
+    }
+    settings["connection_class"] = pool.connection_class
+    settings["max_connections"] = pool.max_connections
+    if isinstance(pool, BlockingConnectionPool):
+        settings["timeout"] = pool.timeout
+    if isinstance(pool, SentinelConnectionPool):
+        settings["is_master"] = pool.is_master
+        settings["check_connection"] = pool.check_connection
+        manager = _sibling_sentinel(pool.sentinel_manager)
+        return type(pool)(pool.service_name, manager, **settings)
+    return type(pool)(**settings)
+
+
+def _sibling_sentinel(manager: Any) -> Sentinel:
+    addresses = [
+        (settings["host"], settings["port"])
+        for settings in (client.connection_pool.connection_kwargs for client in manager.sentinels)
+    ]
+    return Sentinel(
+        addresses,
+        min_other_sentinels=manager.min_other_sentinels,
+        sentinel_kwargs=manager.sentinel_kwargs,
+        force_master_ip=getattr(manager, "_force_master_ip", None),
+        **manager.connection_kwargs,
+    )
+
+
+def belongs_elsewhere(pool: Any, loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a pool already has connections of another event loop."""
+    for connection in (*pool._available_connections, *pool._in_use_connections):
+        reader = getattr(connection, "_reader", None)
+        if reader is not None and getattr(reader, "_loop", loop) is not loop:
+            return True
+    return False
+
+
+def close_with_loop(owner: Any, close: Callable[[], Awaitable[None]]) -> None:
+    """Call ``close`` when the running event loop shuts down, or when ``owner`` is collected.
+
+    A loop finishes its asynchronous generators before it closes: the one hook asyncio has for
+    this. It refers to them weakly, so ``owner`` (a pool, a cluster client) carries the generator.
+    """
+
+    loop = asyncio.get_running_loop()
+    known = getattr(owner, "_rapyer_closes_with_loop", None)
+    if known is not None and known[0] is loop:
+        return
+
+    async def waiting() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await close()
+
+    generator = waiting()
+    with contextlib.suppress(StopIteration):
+        # Runs up to the yield at once, which makes the generator known to the loop.
+        next(generator.__anext__().__await__())
+    owner._rapyer_closes_with_loop = (loop, generator)
