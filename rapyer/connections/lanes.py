@@ -65,8 +65,10 @@ class PoolLane:
             and isinstance(getattr(pool, "_in_use_connections", None), set)
         )
         # Who waits for a connection here gets it from hand to hand; where waiting has a limit, or
-        # is not allowed at all, it is for the pool to say so.
+        # is not allowed at all, it is for the pool to say so. Somebody waits in turn only while
+        # the lane holds a connection that can be handed on.
         self._queues = self._simple and getattr(pool, "timeout", 0) is None
+        self._held = 0
         self._turns: deque[asyncio.Future[Any]] = deque()
 
     async def exchange(self, commands: Sequence[Command], write: bool) -> list[Any]:
@@ -94,7 +96,7 @@ class PoolLane:
                 raise lost(self.place, error, write) from error
             raise
         if not (self._simple and self._give_back(connection)):
-            await self.pool.release(connection)
+            await self._release(connection)
         return replies
 
     def _take_idle(self) -> Any:
@@ -103,18 +105,20 @@ class PoolLane:
         if not idle or is_stale(idle[-1]) or idle[-1].should_reconnect():
             return None
         connection = idle.pop()
+        self._held += 1
         self.pool._in_use_connections.add(connection)
         return connection
 
     async def _acquire(self) -> Any:
         """A connected connection, waiting for one if need be."""
         pool = self.pool
-        if self._queues and not pool.can_get_connection():
+        if self._queues and self._held and not pool.can_get_connection():
             connection = await self._wait_in_turn()
         else:
             connection = await pool.get_connection()
-        if self._deadlines is not None and is_stale(connection):
-            # The server closed it while it was idle.
+            self._held += 1
+        if self._deadlines is not None and (is_stale(connection) or connection.should_reconnect()):
+            # It broke in the hands of the one before, or the server closed it while it was idle.
             try:
                 await connection.disconnect(nowait=True)
                 await connection.connect()
@@ -135,28 +139,34 @@ class PoolLane:
 
     def _give_back(self, connection: Any) -> bool:
         """Return a connection without waiting; False when that takes :meth:`_release`."""
-        if connection.should_reconnect():
+        if self._hand_on(connection):
+            return True
+        if self._pool_is_waited_for() or connection.should_reconnect():
             return False
-        condition = getattr(self.pool, "_condition", None)
-        if condition is not None and (condition.locked() or condition._waiters):
-            return False  # somebody waits who uses the pool directly
-        if not self._hand_on(connection):
-            self.pool._in_use_connections.discard(connection)
-            self.pool._available_connections.append(connection)
+        self._held -= 1
+        self.pool._in_use_connections.discard(connection)
+        self.pool._available_connections.append(connection)
         return True
 
     async def _release(self, connection: Any) -> None:
         if not self._hand_on(connection):
+            self._held -= 1
             await self.pool.release(connection)
 
     def _hand_on(self, connection: Any) -> bool:
-        """Give a connection to whoever waits longest; False when nobody does."""
+        """Give a connection to whoever waits longest in turn; False when nobody does."""
+        if self._held > 1 and self._turns and self._pool_is_waited_for():
+            return False  # those who use the pool directly are served as well
         while self._turns:
             turn = self._turns.popleft()
             if not turn.done():
                 turn.set_result(connection)
                 return True
         return False
+
+    def _pool_is_waited_for(self) -> bool:
+        condition = getattr(self.pool, "_condition", None)
+        return condition is not None and bool(condition.locked() or condition._waiters)
 
     def close_with_loop(self) -> None:
         """Have the connections closed when the running event loop shuts down."""
