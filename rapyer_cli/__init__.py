@@ -1,0 +1,1 @@
+"""The command line and the REPL of rapyer. Nothing is imported here: ``rapyer --version`` stays instant."""

@@ -1,0 +1,132 @@
+"""Where something is: the root, a model, a document, or a place inside one; absolute or relative.
+
+Pure text work on top of :mod:`rapyer.paths`. Whether anything is there is for
+:mod:`rapyer_cli.resolving` to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from rapyer.paths import escape_pk, escape_pointer, unescape_pk, unescape_pointer
+from rapyer_cli.failures import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``key`` is the Redis key of the document, ``pointer`` the segments inside it.
+
+    Without a key it is a model, or without a name the root. A bare word that is no known model may turn
+    out to be a key without a colon.
+    """
+
+    name: str = ""
+    key: str | None = None
+    pointer: tuple[str, ...] = ()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is where all models are."""
+        return not self.name and self.key is None
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it names a model (or a key without a colon), not a document."""
+        return bool(self.name) and self.key is None
+
+    def parent(self) -> Address:
+        """One step up; the root is its own parent."""
+        if self.pointer:
+            return Address(self.name, self.key, self.pointer[:-1])
+        return Address(self.name) if self.key is not None and self.name != self.key else Address()
+
+    def child(self, segment: str) -> Address:
+        """One step down, by an unescaped segment."""
+        if self.is_root:
+            return Address(segment)
+        if self.key is None:
+            return Address(self.name, f"{self.name}:{segment}")
+        return Address(self.name, self.key, (*self.pointer, segment))
+
+    def __str__(self) -> str:
+        if self.key is None:
+            return self.name or "/"
+        return "/".join([escape_key(self.key, self.name), *map(escape_pointer, self.pointer)])
+
+
+ROOT = Address()
+
+
+def escape_key(key: str, name: str) -> str:
+    """A key as it stands in a target: its pk escaped."""
+    if name and key.startswith(f"{name}:"):
+        return f"{name}:{escape_pk(key[len(name) + 1 :])}"
+    return escape_pk(key)
+
+
+def address_of(text: str, names: Collection[str], here: Address = ROOT) -> Address:
+    """The address that ``text`` means for somebody who is at ``here``.
+
+    ``names`` are the known models. ``.`` and ``..`` walk, a leading ``/`` starts at the root, and a
+    leading ``Model:`` of a known model does so too. Raises :class:`UsageError` for an empty text.
+    """
+    if not text:
+        raise UsageError("the target is empty: name a model, a document or a place inside one")
+    parts = text.split("/")
+    address = here
+    if parts[0] == "":
+        address, parts = ROOT, parts[1:]
+    elif here.is_root or _is_absolute(parts[0], names, here):
+        address = ROOT
+    for position, part in enumerate(parts):
+        if part == "" and position == len(parts) - 1 and position > 0:
+            continue  # a trailing slash, as completion leaves it
+        if part == "" and address.is_root:
+            continue
+        address = _step(address, part, names)
+    return address
+
+
+def relative(address: Address, here: Address) -> str:
+    """``address`` as short as it can be written at ``here``."""
+    depth = len(here.pointer)
+    if here.key is not None and (address.key, address.pointer[:depth]) == (here.key, here.pointer):
+        return "/".join(map(escape_pointer, address.pointer[depth:])) or "."
+    return str(address)
+
+
+def _is_absolute(first: str, names: Collection[str], here: Address) -> bool:
+    if here.key is None:
+        return first in names or _known_prefix(first, names) is not None
+    if ":" not in first:
+        return False
+    return _known_prefix(first, names) is not None or not names
+
+
+def _step(address: Address, part: str, names: Collection[str]) -> Address:
+    if part == "..":
+        return address.parent()
+    if part == ".":
+        return address
+    if address.is_root:
+        return _document(part, names)
+    if address.key is None:
+        return Address(address.name, f"{address.name}:{unescape_pk(part)}")
+    return address.child(unescape_pointer(part))
+
+
+def _document(head: str, names: Collection[str]) -> Address:
+    if head in names:
+        return Address(head)
+    prefix = _known_prefix(head, names)
+    if prefix is None:
+        prefix, colon, _ = head.partition(":")
+        if not colon:
+            return Address(head)
+    return Address(prefix, f"{prefix}:{unescape_pk(head[len(prefix) + 1 :])}")
+
+
+def _known_prefix(head: str, names: Collection[str]) -> str | None:
+    fitting = [name for name in names if head.startswith(f"{name}:")]
+    return max(fitting, key=len, default=None)

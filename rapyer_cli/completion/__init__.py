@@ -1,0 +1,1 @@
+"""Completion: what is known (``knowledge``), a pure engine over it, and the shells' scripts."""

@@ -1,0 +1,98 @@
+"""What the program gets from outside: streams, terminal, directories, variables, clock.
+
+Everything else in ``rapyer_cli`` takes them from an :class:`Environment`, so that a test can run a whole
+command in process, as if on a terminal or in a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+
+@dataclass(slots=True)
+class Environment:
+    """One run's surroundings. ``width`` and ``height`` are those of the terminal, in characters."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    stdin_is_terminal: bool = False
+    stdout_is_terminal: bool = False
+    stderr_is_terminal: bool = False
+    width: int = 80
+    height: int = 24
+    environ: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = Path()
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of_process(cls) -> Environment:
+        """The surroundings of this process."""
+        size = shutil.get_terminal_size()
+        return cls(
+            stdin=sys.stdin,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            stdin_is_terminal=_is_terminal(sys.stdin),
+            stdout_is_terminal=_is_terminal(sys.stdout),
+            stderr_is_terminal=_is_terminal(sys.stderr),
+            width=size.columns,
+            height=size.lines,
+            environ=os.environ,
+            cwd=Path.cwd(),
+        )
+
+    @property
+    def config_directory(self) -> Path:
+        """Where ``config.toml`` is: ``$XDG_CONFIG_HOME/rapyer``."""
+        return self._base("XDG_CONFIG_HOME", ".config") / "rapyer"
+
+    @property
+    def state_directory(self) -> Path:
+        """Where history and journal are: ``$XDG_STATE_HOME/rapyer``."""
+        return self._base("XDG_STATE_HOME", ".local/state") / "rapyer"
+
+    @property
+    def cache_directory(self) -> Path:
+        """Where what completion knows is kept: ``$XDG_CACHE_HOME/rapyer``."""
+        return self._base("XDG_CACHE_HOME", ".cache") / "rapyer"
+
+    @property
+    def colours(self) -> bool:
+        """Whether standard output takes colours (``NO_COLOR`` and dumb terminals do not)."""
+        return (
+            self.stdout_is_terminal
+            and not self.environ.get("NO_COLOR")
+            and self.environ.get("TERM") != "dumb"
+        )
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return self.stdin_is_terminal and self.stderr_is_terminal
+
+    def note(self, message: str) -> None:
+        """Write one line to standard error."""
+        self.stderr.write(message + "\n")
+        self.stderr.flush()
+
+    def _base(self, variable: str, below_home: str) -> Path:
+        named = self.environ.get(variable)
+        if named and Path(named).is_absolute():
+            return Path(named)
+        home = self.environ.get("HOME")
+        return (Path(home) if home else Path.home()) / below_home
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

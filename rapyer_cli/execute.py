@@ -1,0 +1,166 @@
+"""Carrying out one parsed line: look or plan, ask, send, note, show. Each step is a function here.
+
+The only place that opens the guard, and the only one that sends a plan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.failures import Refused, failure_of
+from rapyer_cli.grammar import Invocation
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Changed, Shape
+
+if TYPE_CHECKING:
+    from rapyer_cli.plan import Plan
+
+_KEPT_FOR_UNDO = 50
+
+
+async def run(session: Session, invocation: Invocation) -> int:
+    """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
+    verb = invocation.verb
+    if verb.effect != "read" and not invocation.flag("dry_run"):
+        refuse_if_read_only(session)
+    if verb.connects:
+        async with session.bound():
+            outcome = await verb.run(session, invocation)
+            return await _finish(session, invocation, outcome)
+    return await _finish(session, invocation, await verb.run(session, invocation))
+
+
+async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int:
+    from rapyer_cli.outcomes import Ended
+
+    code = 0
+    if isinstance(outcome, Ended):
+        code, outcome = outcome.code, outcome.shape
+    shape: Shape | None
+    if _is_plan(outcome):
+        shape = await carry_out(session, outcome, invocation)
+    else:
+        shape = outcome
+    if shape is not None:
+        from rapyer_cli.render import render
+
+        await render(
+            shape,
+            session.environment,
+            invocation.text("output"),
+            everything=invocation.flag("all"),
+        )
+    return code
+
+
+def refuse_if_read_only(session: Session) -> None:
+    """Raise :class:`Refused` when this session must not change anything."""
+    if session.read_only_reason:
+        raise Refused(f"read-only: {session.read_only_reason}; nothing was sent")
+
+
+async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Changed:
+    """Try, queue or send ``plan``, as the line and the session say."""
+    if invocation.flag("dry_run"):
+        return try_out(plan)
+    if session.transaction is not None and not plan.gone:
+        return queue(session, plan)
+    try:
+        confirm(session, plan, invocation)
+    except BaseException:
+        plan.batch.discard()
+        raise
+    return await send(session, plan)
+
+
+def try_out(plan: Plan) -> Changed:
+    """What ``plan`` would send and change. Nothing is sent, and local values are as they were."""
+    commands = tuple(plan.batch.commands())
+    effects = plan.effects()
+    plan.batch.discard()
+    return Changed(effects, commands=commands, state="dry")
+
+
+def queue(session: Session, plan: Plan) -> Changed:
+    """Leave ``plan`` in the open transaction."""
+    transaction = session.transaction
+    assert transaction is not None
+    transaction.plans.append(plan)
+    for touch in plan.touches:
+        transaction.documents[touch.key] = touch.document
+    return Changed(plan.effects(), state="queued")
+
+
+def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
+    """Ask before something is destroyed; without a terminal ``--yes`` must be given.
+
+    Raises :class:`Refused` when the answer is no or nobody can be asked.
+    """
+    if plan.effect != "destructive" or invocation.flag("yes"):
+        return
+    environment = session.environment
+    question = plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
+    if not environment.interactive:
+        raise Refused(
+            f"{question.rstrip('?')} needs --yes where nobody can be asked; nothing was sent"
+        )
+    environment.stderr.write(f"{question} [y/N] ")
+    environment.stderr.flush()
+    answer = environment.stdin.readline()
+    if not answer.endswith("\n"):
+        environment.stderr.write("\n")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Refused("not confirmed; nothing was sent")
+
+
+async def send(session: Session, plan: Plan) -> Changed:
+    """Apply ``plan`` in one atomic step, journal it, and remember it for ``undo``."""
+    entry = {
+        "server": redacted(session),
+        "verb": plan.verb,
+        "commands": plan.batch.commands(),
+        "places": [
+            {"key": touch.key, "path": list(touch.path), "before": json_or_null(touch.before)}
+            for touch in plan.touches
+        ],
+    }
+    try:
+        with session.guard.writing():
+            await plan.batch.commit()
+    except BaseException as error:
+        plan.batch.discard()
+        session.journal.write({**entry, "outcome": failure_of(error).message})
+        raise
+    for touch in plan.touches:
+        touch.after = touch.look()
+    session.journal.write({**entry, "outcome": "done"})
+    session.done.append(_done(plan))
+    del session.done[:-_KEPT_FOR_UNDO]
+    return Changed(plan.effects(), plan.result(), plan.read_result is not None)
+
+
+def redacted(session: Session) -> str:
+    """The server's URL without its password."""
+    from rapyer.connections import redact_url
+
+    return str(redact_url(session.server.url))
+
+
+def json_or_null(value: Any) -> Any:
+    """``value`` for the journal; what was not there is null."""
+    from rapyer_cli.differences import MISSING
+
+    return None if value is MISSING else value
+
+
+def _done(plan: Plan) -> Any:
+    from rapyer_cli.plan import Done
+
+    return Done(plan.verb, plan.touches)
+
+
+def _is_plan(outcome: Any) -> bool:
+    import sys
+
+    module = sys.modules.get("rapyer_cli.plan")
+    return module is not None and isinstance(outcome, module.Plan)

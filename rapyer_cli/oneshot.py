@@ -1,0 +1,134 @@
+"""``rapyer VERB …``: one line from argv, run, shown, and its exit code.
+
+Imports happen in the order of need: the words are parsed before user code is imported, and Rich is only
+loaded for a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from rapyer_cli.environment import Environment
+from rapyer_cli.exits import Exit
+from rapyer_cli.failures import UsageError, failure_of
+from rapyer_cli.grammar import Invocation, Verbs
+
+
+def run_words(words: Sequence[str], environment: Environment) -> int:
+    """Run one command line and return its exit code. Errors are one line on standard error."""
+    try:
+        return asyncio.run(run_words_async(words, environment))
+    except KeyboardInterrupt:
+        environment.note("rapyer: interrupted")
+        return Exit.INTERRUPTED
+
+
+async def run_words_async(words: Sequence[str], environment: Environment) -> int:
+    """As :func:`run_words`, inside an event loop."""
+    try:
+        return await _run(words, environment)
+    except BrokenPipeError:
+        _forget_stdout(environment)
+        return Exit.DONE
+    except (Exception, asyncio.CancelledError) as error:
+        return report(error, environment, debug="--debug" in words)
+
+
+def report(error: BaseException, environment: Environment, *, debug: bool = False) -> int:
+    """Write the one line for ``error`` (and its traceback with ``debug``); returns its exit code."""
+    failure = failure_of(error)
+    try:
+        if debug:
+            environment.stderr.write(redacted_traceback(error))
+        environment.note(f"rapyer: {failure.message}")
+    except BrokenPipeError:
+        pass
+    return failure.code
+
+
+def redacted_traceback(error: BaseException) -> str:
+    """The traceback of ``error`` without passwords of URLs."""
+    text = "".join(traceback.format_exception(error))
+    if "://" in text and "rapyer.connections" in sys.modules:
+        from rapyer.connections import redact_url
+
+        words = [redact_url(word) if "://" in word else word for word in text.split(" ")]
+        text = " ".join(words)
+    return text
+
+
+async def _run(words: Sequence[str], environment: Environment) -> int:
+    from rapyer_cli.app import parse
+    from rapyer_cli.verbs import all_verbs
+
+    verbs = _verbs_for(words)
+    invocation = parse(words, verbs)
+    if invocation is None:
+        return _without_verb(words, environment)
+    if invocation.flag("help"):
+        from rapyer_cli.help import page
+
+        environment.stdout.write(page(invocation.verb, min(environment.width, 100)))
+        return Exit.DONE
+    if not invocation.verb.in_shell:
+        raise UsageError(f"{invocation.verb.name} is a verb of the REPL; 'rapyer repl' opens it")
+    from rapyer_cli.execute import run
+    from rapyer_cli.session import session_for
+
+    async with session_for(environment, all_verbs, choices_of(invocation)) as session:
+        return await run(session, invocation)
+
+
+def choices_of(invocation: Invocation) -> Any:
+    """What the options of a line say about server, models and safety."""
+    from rapyer_cli.session import Choices
+
+    return Choices(
+        url=invocation.text("url"),
+        profile=invocation.text("profile"),
+        models=tuple(invocation.texts("models")),
+        read_only=invocation.flag("read_only"),
+        write=invocation.flag("write"),
+    )
+
+
+def _verbs_for(words: Sequence[str]) -> Verbs:
+    """The verbs needed to parse these words; the library's types only when an operation may be meant."""
+    from rapyer_cli.app import find_verb
+    from rapyer_cli.verbs import all_verbs, named_verbs
+
+    named = named_verbs()
+    try:
+        find_verb(words, named)
+    except UsageError:
+        return all_verbs()
+    return named
+
+
+def _without_verb(words: Sequence[str], environment: Environment) -> int:
+    from rapyer_cli.help import overview
+    from rapyer_cli.verbs import all_verbs
+
+    if "--version" in words:
+        from rapyer_cli.version import version
+
+        environment.stdout.write(f"rapyer {version()}\n")
+        return Exit.DONE
+    unknown = [word for word in words if word not in ("--help", "-h", "--debug")]
+    if unknown:
+        raise UsageError(f"{unknown[0]!r} without a verb; 'rapyer --help' shows what there is")
+    environment.stdout.write(overview(all_verbs(), min(environment.width, 100)))
+    return Exit.DONE
+
+
+def _forget_stdout(environment: Environment) -> None:
+    # Python would complain about the closed pipe once more when it flushes at exit.
+    if environment.stdout is sys.stdout:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

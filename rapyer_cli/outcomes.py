@@ -1,0 +1,16 @@
+"""What a verb may give back besides a shape: a shape with an exit code of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapyer_cli.exits import Exit
+from rapyer_cli.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """``shape`` is shown, then the command ends with ``code``."""
+
+    shape: Shape | None
+    code: Exit

@@ -1,0 +1,136 @@
+"""The plan of a change: what will be sent, to which places, and what they hold before and after.
+
+Dry run, confirmation, ``begin … commit``, undo and journal all act on this one object; only
+:mod:`rapyer_cli.execute` carries it out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rapyer.places import resolve
+
+from rapyer.batch import Batch, Queued
+from rapyer.errors import PathNotFound
+from rapyer_cli.differences import MISSING, Difference, differences
+from rapyer_cli.grammar import Effect as Severity
+from rapyer_cli.shapes import Effect
+
+if TYPE_CHECKING:
+    from rapyer.places import Place
+
+
+@dataclass(slots=True)
+class Touch:
+    """One place that a plan changes: where it is, and its JSON before and after."""
+
+    document: Any
+    key: str
+    path: tuple[str | int, ...]
+    before: Any
+    after: Any = MISSING
+
+    def look(self) -> Any:
+        """The JSON of the place as the local document has it now."""
+        try:
+            return stored(resolve(self.document, [str(segment) for segment in self.path]))
+        except PathNotFound:
+            return MISSING
+
+    def effect(self) -> Effect:
+        """What changes, as differences inside the document."""
+        found = differences(self.before, self.after)
+        return Effect(
+            self.key,
+            tuple(Difference((*self.path, *d.path), d.change, d.before, d.after) for d in found),
+        )
+
+
+@dataclass(slots=True)
+class Plan:
+    """Changes that are applied together or not at all.
+
+    ``read_result`` makes the JSON result of the verb from what the batch answered; it is None for verbs
+    that return nothing. ``question`` is what a person is asked before something is destroyed.
+    """
+
+    verb: str
+    effect: Severity
+    batch: Batch
+    touches: list[Touch]
+    answers: list[Any] = field(default_factory=list)
+    read_result: Callable[[list[Any]], Any] | None = None
+    question: str = ""
+    bulk: bool = False
+    gone: bool = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The documents it touches."""
+        return list(dict.fromkeys(touch.key for touch in self.touches))
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Each touched place's differences."""
+        return tuple(touch.effect() for touch in self.touches)
+
+    def result(self) -> Any:
+        """The JSON result; call it after the batch was committed."""
+        if self.read_result is None:
+            return None
+        values = [a.result() if isinstance(a, Queued) else a for a in self.answers]
+        return self.read_result(values)
+
+
+@dataclass(slots=True)
+class Done:
+    """A plan that was carried out, kept for ``undo``."""
+
+    verb: str
+    touches: list[Touch]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What ``begin`` opened: one batch to which every change is added until ``commit``."""
+
+    batch: Batch = field(default_factory=Batch)
+    plans: list[Plan] = field(default_factory=list)
+    documents: dict[str, Any] = field(default_factory=dict)
+
+
+async def plan_change(
+    verb: str,
+    effect: Severity,
+    places: Sequence[Place],
+    apply: Callable[[], Awaitable[Iterable[Any]]],
+    *,
+    batch: Batch,
+    read_result: Callable[[list[Any]], Any] | None = None,
+    question: str = "",
+) -> Plan:
+    """Collect what ``apply`` does into ``batch``, and note the places' values before and after.
+
+    ``places`` are those that ``apply`` changes. Nothing is sent.
+    """
+    touches = [
+        Touch(place.document, key_of(place.document), tuple(place.path), stored(place))
+        for place in places
+    ]
+    with batch.collecting():
+        answers = list(await apply())
+    for touch in touches:
+        touch.after = touch.look()
+    return Plan(verb, effect, batch, touches, answers, read_result, question)
+
+
+def stored(place: Place) -> Any:
+    """The JSON of a place as it is stored, or would be."""
+    return json.loads(place.spec.to_json(place.value))
+
+
+def key_of(document: Any) -> str:
+    """The Redis key of a document."""
+    return str(document.key)

@@ -1,0 +1,140 @@
+"""The plain twin of every shape: JSON for pipes, raw text for shell variables. No Rich here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+from rapyer_cli.differences import Difference
+from rapyer_cli.environment import Environment
+from rapyer_cli.render.text import json_text, printable, raw_text, readable
+from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
+
+
+async def render_plain(shape: Shape, environment: Environment, form: str) -> None:
+    """Write ``shape`` as ``json``, ``jsonl``, ``raw`` or in the default form of a pipe."""
+    ascii_only = not _takes_unicode(environment)
+
+    def write(data: Any, indent: int | None = None) -> None:
+        text = (
+            raw_text(data)
+            if form == "raw"
+            else json_text(data, indent=indent, ascii_only=ascii_only)
+        )
+        environment.stdout.write(text + "\n")
+
+    if isinstance(shape, Table):
+        await _render_table(shape, environment, form, write)
+    elif isinstance(shape, Lines):
+        if form in ("json", "jsonl"):
+            write(shape.data if shape.data is not None else list(shape.lines))
+        else:
+            for line in shape.lines:
+                environment.stdout.write(line + "\n")
+    elif isinstance(shape, Changed):
+        if shape.commands:
+            _render_commands(shape, environment, form, write)
+        elif shape.has_result:
+            write(shape.result)
+    elif isinstance(shape, Compared):
+        records = [difference_record(difference) for difference in shape.differences]
+        if form == "json":
+            write(records, indent=2)
+        else:
+            for record in records:
+                write(record)
+    elif isinstance(shape, (Shown, Tree)):
+        write(shape.data, indent=2 if form == "json" else None)
+    environment.stdout.flush()
+
+
+def change_lines(changed: Changed) -> list[str]:
+    """``BlogPost:42/views: 5 → 10``, one line per place."""
+    prefix = {"dry": "would change ", "queued": "queued: "}.get(changed.state, "")
+    lines = []
+    for effect in changed.effects:
+        if not effect.differences:
+            lines.append(f"{prefix}{effect.key}: no change")
+        lines.extend(
+            f"{prefix}{place(effect.key, difference)}: {arrow(difference)}"
+            for difference in effect.differences[:20]
+        )
+        if len(effect.differences) > 20:
+            lines.append(
+                f"{prefix}{effect.key}: … and {len(effect.differences) - 20:,} more places"
+            )
+    return lines
+
+
+def arrow(difference: Difference, limit: int = 200) -> str:
+    """``5 → 10``, ``+ "x"`` or ``- "x"``."""
+    if difference.change == "added":
+        return f"+ {readable(difference.after, limit)}"
+    if difference.change == "removed":
+        return f"- {readable(difference.before, limit)}"
+    return f"{readable(difference.before, limit)} → {readable(difference.after, limit)}"
+
+
+def place(key: str, difference: Difference) -> str:
+    """The target of a difference."""
+    from rapyer.paths import format_target
+
+    return printable(format_target(key, difference.path))
+
+
+def difference_record(difference: Difference) -> dict[str, Any]:
+    """A difference as JSON."""
+    record: dict[str, Any] = {
+        "path": "/".join(str(segment) for segment in difference.path),
+        "change": difference.change,
+    }
+    if difference.change != "added":
+        record["before"] = difference.before
+    if difference.change != "removed":
+        record["after"] = difference.after
+    return record
+
+
+async def _render_table(table: Table, environment: Environment, form: str, write: Any) -> None:
+    if form == "json":
+        write([record async for record in records_of(table)], indent=2)
+        return
+    async for record in records_of(table):
+        if form == "raw":
+            columns = [table.raw] if table.raw else [column.key for column in table.columns]
+            cells = [raw_text(record.get(key)) for key in columns]
+            environment.stdout.write("\t".join(cells) + "\n")
+        else:
+            write(record)
+
+
+async def records_of(table: Table) -> AsyncIterator[dict[str, Any]]:
+    """The records of a table, streamed or not."""
+    if isinstance(table.rows, AsyncIterable):
+        async for record in table.rows:
+            yield record
+    else:
+        for record in table.rows:
+            yield record
+
+
+def _render_commands(changed: Changed, environment: Environment, form: str, write: Any) -> None:
+    if form in ("json", "jsonl"):
+        write(
+            {
+                "commands": list(changed.commands),
+                "changes": [
+                    {"key": effect.key, **difference_record(difference)}
+                    for effect in changed.effects
+                    for difference in effect.differences
+                ],
+            }
+        )
+        return
+    for command in changed.commands:
+        environment.stdout.write(command + "\n")
+
+
+def _takes_unicode(environment: Environment) -> bool:
+    encoding = getattr(environment.stdout, "encoding", None) or "utf-8"
+    return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")

@@ -1,0 +1,44 @@
+"""Rich output of every shape: hands each to the module of its shape."""
+
+from __future__ import annotations
+
+from rapyer_cli.environment import Environment
+from rapyer_cli.render.console import console_for
+from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
+
+
+async def render_rich(
+    shape: Shape, environment: Environment, form: str, *, everything: bool = False
+) -> None:
+    """Write ``shape`` for people. ``form`` is ``rich``, ``table`` or ``tree``."""
+    console = console_for(environment)
+    if isinstance(shape, Table):
+        from rapyer_cli.render.table import render_table
+
+        await render_table(shape, console, environment, everything=everything)
+    elif isinstance(shape, Shown):
+        if form == "tree":
+            from rapyer_cli.render.tree import node_of, render_tree
+
+            render_tree(
+                node_of(shape.title, shape.data), console, environment, everything=everything
+            )
+        else:
+            from rapyer_cli.render.document import render_document
+
+            render_document(shape, console, environment, everything=everything)
+    elif isinstance(shape, Tree):
+        from rapyer_cli.render.tree import render_tree
+
+        render_tree(shape.root, console, environment, everything=everything)
+    elif isinstance(shape, Changed):
+        from rapyer_cli.render.diff import render_changed
+
+        render_changed(shape, console, environment, everything=everything)
+    elif isinstance(shape, Compared):
+        from rapyer_cli.render.diff import render_compared
+
+        render_compared(shape, console, environment, everything=everything)
+    elif isinstance(shape, Lines):
+        for line in shape.lines:
+            console.print(line, soft_wrap=True)

@@ -1,0 +1,70 @@
+"""From an address to what is there: a model, a document, a place inside one. Only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.addresses import Address
+from rapyer_cli.failures import NotFound, UsageError, one_line
+from rapyer_cli.session import Session
+
+if TYPE_CHECKING:
+    from rapyer.places import Place
+
+
+async def document_at(session: Session, address: Address) -> Any:
+    """The document at ``address``: a model instance, or a raw document when no model fits.
+
+    A document that fails its model's validation is given as raw JSON, with one line that says so.
+    Sends JSON.GET. Raises ``KeyNotFound``.
+    """
+    from rapyer.raw import RawDocument
+
+    from rapyer.errors import DocumentError
+
+    key = await key_at(session, address)
+    if session.transaction is not None and key in session.transaction.documents:
+        return session.transaction.documents[key]
+    await session.client()
+    model = session.models.of_key(key)
+    if model is None:
+        return await RawDocument.get(key)
+    try:
+        return await model.get(key)
+    except DocumentError as error:
+        fields = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
+        session.environment.note(
+            f"rapyer: {key} does not fit {model.__name__} ({one_line(fields) or one_line(str(error))}); "
+            "it is taken as plain JSON"
+        )
+        return await RawDocument.get(key)
+
+
+async def place_at(session: Session, text: str | None) -> Place:
+    """The place that a target means. Raises ``KeyNotFound``, ``PathNotFound`` or :class:`UsageError`."""
+    from rapyer.places import resolve
+
+    address = session.address(text)
+    document = await document_at(session, address)
+    return resolve(document, address.pointer)
+
+
+async def key_at(session: Session, address: Address) -> str:
+    """The Redis key of the document at ``address``; a bare word may be a key without a colon."""
+    if address.key is not None:
+        return address.key
+    if address.is_root:
+        raise UsageError("the target is the root: name a document, as Model:pk")
+    if session.models.named(address.name) is not None:
+        raise UsageError(
+            f"{address.name} is a model: name one of its documents, as {address.name}:pk "
+            f"('ls {address.name}' lists them)"
+        )
+    from rapyer.connections import Session as Wire
+
+    wire = Wire.of(await session.client())
+    if await wire.execute("EXISTS", address.name, write=False):
+        return address.name
+    if session.models or session.models.failures:
+        session.models.require(address.name)
+    raise NotFound(f"there is no key {address.name!r}, and no model of this name is loaded")

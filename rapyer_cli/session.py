@@ -1,0 +1,198 @@
+"""One sitting: the surroundings, the server, the models, where one is, what is queued.
+
+A one-shot is a session of one line, the REPL a session of many. Connecting and importing user code happen
+when they are first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.addresses import ROOT, Address, address_of
+from rapyer_cli.environment import Environment
+from rapyer_cli.failures import ConnectionRefused
+from rapyer_cli.grammar import Verbs
+from rapyer_cli.settings import Server, Settings, password_of
+
+if TYPE_CHECKING:
+    from rapyer_cli.guard import Guard
+    from rapyer_cli.journal import Journal
+    from rapyer_cli.modules import Models
+    from rapyer_cli.plan import Done, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the options of the line say about server, models and safety."""
+
+    url: str | None = None
+    profile: str | None = None
+    models: tuple[str, ...] = ()
+    read_only: bool = False
+    write: bool = False
+
+
+@dataclass(slots=True)
+class Session:
+    """State shared by the lines of one sitting. ``all_verbs`` gives the verbs that lines may use."""
+
+    environment: Environment
+    all_verbs: Callable[[], Verbs]
+    choices: Choices = field(default_factory=Choices)
+    here: Address = ROOT
+    before: Address = ROOT
+    in_repl: bool = False
+    transaction: Transaction | None = None
+    done: list[Done] = field(default_factory=list)
+    _settings: Settings | None = None
+    _server: Server | None = None
+    _models: Models | None = None
+    _client: Any = None
+    _guard: Guard | None = None
+    _journal: Journal | None = None
+    _askers: list[Any] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        """The user's and the project's files."""
+        if self._settings is None:
+            self._settings = Settings.read(self.environment)
+        return self._settings
+
+    @property
+    def server(self) -> Server:
+        """The server in force."""
+        if self._server is None:
+            self._server = self.settings.server(self.choices.url, self.choices.profile)
+        return self._server
+
+    @property
+    def models(self) -> Models:
+        """The models, loaded at the first call."""
+        if self._models is None:
+            from rapyer_cli.modules import load_models
+
+            self._models = load_models(self.settings.models(self.choices.models), self.environment)
+        return self._models
+
+    @property
+    def journal(self) -> Journal:
+        """The local journal of changes."""
+        if self._journal is None:
+            from rapyer_cli.journal import Journal
+
+            self._journal = Journal(self.environment)
+        return self._journal
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why nothing may be changed here, in words; empty when changes are allowed."""
+        profile = self.server.profile
+        if self.choices.read_only:
+            return "--read-only was given"
+        if profile is not None and profile.read_only:
+            return f"profile {profile.name} is read-only"
+        if profile is not None and profile.is_prod and not self.choices.write:
+            remedy = "'writable' allows changes" if self.in_repl else "--write allows changes"
+            return f"profile {profile.name} is {profile.environment}; {remedy}"
+        return ""
+
+    @property
+    def guard(self) -> Guard:
+        """The gate below the client; the session must be connected."""
+        if self._guard is None:
+            raise RuntimeError("the session is not connected")
+        return self._guard
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a client; it may still have lost its server."""
+        return self._client is not None
+
+    def address(self, text: str | None) -> Address:
+        """The address that ``text`` means here; where one is, without a text."""
+        return address_of(text, self.models.names(), self.here) if text is not None else self.here
+
+    async def client(self) -> Any:
+        """The guarded client, made at the first call."""
+        if self._client is None:
+            await self._connect()
+        return self._client
+
+    @asynccontextmanager
+    async def bound(self) -> AsyncIterator[None]:
+        """Inside the block all models talk to the session's client, whatever they configured themselves."""
+        from rapyer.config import use_client
+
+        with use_client(await self.client()):
+            yield
+
+    async def _connect(self) -> None:
+        from rapyer.connections import Session as Wire
+        from rapyer.connections import client_from_url
+        from rapyer_cli.guard import Guard, install
+
+        url = self.server.url
+        overrides: dict[str, Any] = {}
+        if self.server.profile is not None:
+            password = password_of(self.server.profile, self.environment)
+            if password is not None:
+                overrides["password"] = password
+        if self.server.is_default:
+            self.environment.note(f"rapyer: {embedded_notice(self.environment)}")
+        client = self._client_from(url, client_from_url, overrides)
+        asking: list[Any] = []
+
+        async def flags_of(name: str) -> frozenset[str] | None:
+            if not asking:
+                asking.append(self._client_from(url, client_from_url, overrides))
+            reply = await Wire.of(asking[0]).execute("COMMAND", "INFO", name, write=False)
+            return command_flags(reply)
+
+        guard = Guard(flags_of, self.read_only_reason)
+        install(client, guard)
+        self._client, self._guard, self._askers = client, guard, asking
+
+    def _client_from(self, url: str, make: Any, overrides: dict[str, Any]) -> Any:
+        try:
+            return make(url, **overrides)
+        except ValueError as error:
+            raise ConnectionRefused(
+                f"the URL of {self.server.source} is not understood: {error}"
+            ) from None
+
+    async def close(self) -> None:
+        """Close the client; a later line would connect again."""
+        client, self._client, self._guard = self._client, None, None
+        for one in (client, *self._askers):
+            if one is not None:
+                await one.aclose()
+        self._askers = []
+
+
+@asynccontextmanager
+async def session_for(
+    environment: Environment, all_verbs: Callable[[], Verbs], choices: Choices
+) -> AsyncIterator[Session]:
+    """A session that is closed at the end of the block."""
+    session = Session(environment, all_verbs, choices)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def embedded_notice(environment: Environment) -> str:
+    """The line that says that nobody named a server."""
+    return "no server is configured, so the embedded one is used (--url or RAPYER_URL name another)"
+
+
+def command_flags(reply: Any) -> frozenset[str] | None:
+    """The flags in a reply to COMMAND INFO; None for a command the server does not know."""
+    if not isinstance(reply, (list, tuple)) or not reply or not reply[0]:
+        return None
+    flags = reply[0][2]
+    return frozenset(flag.decode() if isinstance(flag, bytes) else str(flag) for flag in flags)

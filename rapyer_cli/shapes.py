@@ -1,0 +1,116 @@
+"""What verbs give back: a document, a table, a tree, a diff, lines. Plain data, no rendering.
+
+Each shape knows its records: what a pipe gets as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from rapyer_cli.differences import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One entry of a shown document: name, JSON value, and its type in words."""
+
+    name: str
+    value: Any
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One JSON value. ``rows`` say how a terminal shows its entries; without them it is a scalar."""
+
+    title: str
+    data: Any
+    type: str = ""
+    rows: tuple[FieldRow, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table; ``key`` is its name in the records."""
+
+    key: str
+    heading: str
+    numeric: bool = False
+
+
+@dataclass(slots=True)
+class Table:
+    """Records, perhaps streamed. ``empty`` is what a terminal says when there are none."""
+
+    columns: tuple[Column, ...]
+    rows: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]]
+    title: str = ""
+    empty: str = "nothing"
+    raw: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Node:
+    """One node of a tree: a label, an optional value beside it, the nodes below."""
+
+    label: str
+    value: Any = None
+    type: str = ""
+    children: list[Node] = field(default_factory=list)
+    has_value: bool = False
+    omitted: int = 0
+
+
+@dataclass(slots=True)
+class Tree:
+    """A tree for people; ``data`` is the same as JSON."""
+
+    root: Node
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two values side by side, as their differences."""
+
+    left: str
+    right: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one change did, or would do, to one document."""
+
+    key: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A plan that was carried out, queued or only tried.
+
+    ``result`` is what the operation returned, if it returns anything; ``commands`` are the exact Redis
+    commands of a dry run.
+    """
+
+    effects: tuple[Effect, ...]
+    result: Any = None
+    has_result: bool = False
+    commands: tuple[str, ...] = ()
+    state: str = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Plain lines of text."""
+
+    lines: tuple[str, ...]
+    data: Any = None
+
+
+Shape: TypeAlias = Shown | Table | Tree | Compared | Changed | Lines

@@ -1,0 +1,24 @@
+"""The verbs: one file per group. Typed operations become verbs from the library's registry."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rapyer_cli.grammar import Verbs
+
+
+@lru_cache(maxsize=1)
+def named_verbs() -> Verbs:
+    """The verbs that are no typed operations. Needs neither Pydantic nor redis."""
+    from rapyer_cli.verbs import change, look, models
+
+    return Verbs((*look.VERBS, *models.VERBS, *change.VERBS))
+
+
+@lru_cache(maxsize=1)
+def all_verbs() -> Verbs:
+    """Every verb of the shell and the REPL. Imports the library's types."""
+    from rapyer_cli.verbs.operations import operation_verbs
+
+    named = named_verbs()
+    return Verbs((*named, *operation_verbs(named)))

@@ -1,0 +1,206 @@
+"""``new set update del toggle``: changing documents and places as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.addresses import Address
+from rapyer_cli.failures import UsageError
+from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.session import Session
+from rapyer_cli.values import assignment_of, text_given, typed
+from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
+
+if TYPE_CHECKING:
+    from rapyer.places import Place
+
+    from rapyer_cli.plan import Plan
+
+
+async def set_value(session: Session, invocation: Invocation) -> Plan:
+    """Plan to give a place a value."""
+    from rapyer_cli.plan import plan_change
+    from rapyer_cli.planning import batch_for
+
+    address = session.address(invocation.text("target"))
+    text = text_given(invocation.text("value") or "", session.environment)
+    place, entry = await _place_or_entry(session, address)
+    where = str(address)
+    as_json = invocation.flag("json")
+    if entry is not None:
+        spec = place.spec.of(place.value)
+        key = typed(spec.key, entry, f"a key of {address.parent()}")
+        value = typed(spec.value, text, where, as_json=as_json)
+
+        async def add() -> list[Any]:
+            return [await place.value.aset_item(key, value)]
+
+        return await plan_change("set", "write", [place], add, batch=batch_for(session, invocation))
+    value = typed(place.spec, text, where, as_json=as_json)
+
+    async def replace() -> list[Any]:
+        return [await place.set(value)]
+
+    return await plan_change("set", "write", [place], replace, batch=batch_for(session, invocation))
+
+
+async def update(session: Session, invocation: Invocation) -> Plan:
+    """Plan to set several fields of a document, or entries of a dict, in one step."""
+    from rapyer.places import resolve
+
+    from rapyer_cli.plan import plan_change
+    from rapyer_cli.planning import batch_for
+    from rapyer_cli.resolving import place_at
+    from rapyer_cli.verbs.operations import plan_operation
+
+    target = await place_at(session, invocation.text("target"))
+    words = invocation.texts("assignments")
+    if not words:
+        raise UsageError("update needs field=value; usage: update TARGET FIELD=VALUE…")
+    if isinstance(target.value, dict):
+        return await plan_operation(session, invocation, "update", target, words)
+    where = session.address(invocation.text("target"))
+    pairs: list[tuple[Place, Any]] = []
+    for word in words:
+        assignment = assignment_of(word)
+        segments = assignment.name.split("/")
+        place = resolve(target.document, [*map(str, target.path), *segments])
+        text = text_given(assignment.text, session.environment)
+        as_json = assignment.is_json or invocation.flag("json")
+        pairs.append(
+            (place, typed(place.spec, text, f"{where}/{assignment.name}", as_json=as_json))
+        )
+
+    async def apply() -> list[Any]:
+        return [await place.set(value) for place, value in pairs]
+
+    places = [place for place, _ in pairs]
+    return await plan_change("update", "write", places, apply, batch=batch_for(session, invocation))
+
+
+async def delete(session: Session, invocation: Invocation) -> Plan:
+    """Plan to delete a document, a dict entry or a list item."""
+    from rapyer.places import resolve
+
+    from rapyer_cli.plan import plan_change
+    from rapyer_cli.planning import batch_for
+    from rapyer_cli.resolving import place_at
+
+    address = session.address(invocation.text("target"))
+    place = await place_at(session, invocation.text("target"))
+    touched = place
+    if address.pointer:
+        touched = resolve(place.document, [str(segment) for segment in place.path[:-1]])
+
+    async def apply() -> list[Any]:
+        return [await place.delete()]
+
+    return await plan_change(
+        "del",
+        "destructive",
+        [touched],
+        apply,
+        batch=batch_for(session, invocation),
+        question=f"delete {address}?",
+    )
+
+
+async def toggle(session: Session, invocation: Invocation) -> Plan:
+    """Plan to turn a truth value into its opposite."""
+    from rapyer_cli.plan import plan_change
+    from rapyer_cli.planning import batch_for
+    from rapyer_cli.resolving import place_at
+
+    place = await place_at(session, invocation.text("target"))
+    if not isinstance(place.value, bool):
+        where = session.address(invocation.text("target"))
+        raise UsageError(
+            f"{where} is {place.spec.describe()}, not a bool; only a bool can be toggled"
+        )
+
+    async def apply() -> list[Any]:
+        return [await place.toggle()]
+
+    return await plan_change(
+        "toggle",
+        "write",
+        [place],
+        apply,
+        batch=batch_for(session, invocation),
+        read_result=lambda answers: answers[0],
+    )
+
+
+async def _place_or_entry(session: Session, address: Address) -> tuple[Place, str | None]:
+    # A place that is not there yet may be a new entry of the dict above it.
+    from rapyer.places import resolve
+
+    from rapyer.errors import PathNotFound
+    from rapyer_cli.resolving import document_at
+
+    document = await document_at(session, address)
+    try:
+        return resolve(document, address.pointer), None
+    except PathNotFound:
+        if not address.pointer:
+            raise
+        above = resolve(document, address.pointer[:-1])
+        if not isinstance(above.value, dict):
+            raise
+        return above, address.pointer[-1]
+
+
+VERBS = (
+    Verb(
+        "set",
+        "give a field, dict entry or list item a value",
+        "change",
+        set_value,
+        arguments=(
+            TARGET,
+            Argument("value", Kind.VALUE, "the value, @file, or - for standard input"),
+        ),
+        examples=(
+            "set BlogPost:42/title 'Hello again'",
+            "set BlogPost:42/settings/theme dark",
+            'set BlogPost:42/tags \'["a", "b"]\'',
+        ),
+        effect="write",
+        exits=CHANGE_EXITS,
+    ),
+    Verb(
+        "update",
+        "set several fields of a document in one step",
+        "change",
+        update,
+        arguments=(TARGET, ASSIGNMENTS),
+        examples=(
+            "update BlogPost:42 title='New title' views:=0",
+            "update BlogPost:42/settings theme=dark",
+        ),
+        aliases=("aupdate",),
+        effect="write",
+        exits=CHANGE_EXITS,
+    ),
+    Verb(
+        "del",
+        "delete a document, a dict entry or a list item",
+        "change",
+        delete,
+        arguments=(TARGET,),
+        examples=("del BlogPost:42 --yes", "del BlogPost:42/tags/0"),
+        aliases=("delete", "adelete"),
+        effect="destructive",
+        exits=CHANGE_EXITS,
+    ),
+    Verb(
+        "toggle",
+        "turn true into false and false into true",
+        "change",
+        toggle,
+        arguments=(TARGET,),
+        examples=("toggle BlogPost:42/published",),
+        effect="write",
+        exits=CHANGE_EXITS,
+    ),
+)

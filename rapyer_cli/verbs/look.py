@@ -1,0 +1,222 @@
+"""``get ls tree``: looking at models, documents and places."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rapyer_cli.addresses import Address, escape_key
+from rapyer_cli.failures import UsageError
+from rapyer_cli.grammar import Invocation, Kind, Option, Verb
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
+from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
+
+_LISTED = 100
+
+
+async def get(session: Session, invocation: Invocation) -> Shape:
+    """Show a document or a place inside one."""
+    from rapyer_cli.describing import shown_place
+    from rapyer_cli.resolving import place_at
+
+    text = invocation.text("target")
+    address = session.address(text)
+    return shown_place(await place_at(session, text), address)
+
+
+async def ls(session: Session, invocation: Invocation) -> Shape:
+    """List what is below a target."""
+    address = session.address(invocation.text("target"))
+    if address.is_root:
+        return await _list_models(session)
+    if address.is_model and (
+        session.models.named(address.name) or not await _is_key(session, address)
+    ):
+        return await _list_documents(session, invocation, address)
+    return await _list_entries(session, address)
+
+
+async def tree(session: Session, invocation: Invocation) -> Shape:
+    """Show what is below a target as a tree."""
+    address = session.address(invocation.text("target"))
+    depth = number_of(invocation, "depth", 0)
+    if address.is_root:
+        return await _tree_of_models(session)
+    if address.is_model and (
+        session.models.named(address.name) or not await _is_key(session, address)
+    ):
+        return await _tree_of_documents(session, invocation, address)
+    from rapyer_cli.describing import tree_of
+    from rapyer_cli.plan import stored
+    from rapyer_cli.resolving import place_at
+
+    place = await place_at(session, invocation.text("target"))
+    data = stored(place)
+    root = tree_of(str(address), place.spec.of(place.value), data)
+    if depth:
+        _prune(root, depth)
+    return Tree(root, data)
+
+
+def number_of(invocation: Invocation, option: str, default: int) -> int:
+    """The whole number given for an option. Raises :class:`UsageError`."""
+    text = invocation.text(option)
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise UsageError(f"--{option} expects a whole number, not {text!r}")
+    return int(text)
+
+
+async def _is_key(session: Session, address: Address) -> bool:
+    from rapyer.connections import Session as Wire
+
+    wire = Wire.of(await session.client())
+    return bool(await wire.execute("EXISTS", address.name, write=False))
+
+
+async def _list_models(session: Session) -> Table:
+    from rapyer_cli.keyspace import counts_by_prefix
+
+    counts = await counts_by_prefix(await session.client(), session.models.names())
+    known = set(session.models.names())
+    rows = [
+        {"name": name, "documents": count, "model": name in known}
+        for name, count in sorted(
+            counts.items(), key=lambda entry: (entry[0] not in known, entry[0])
+        )
+    ]
+    return Table(
+        (Column("name", "name"), Column("documents", "documents", numeric=True)),
+        rows,
+        empty="no models are loaded and no documents are stored; 'models' says how to load some",
+        raw="name",
+    )
+
+
+async def _list_documents(session: Session, invocation: Invocation, address: Address) -> Table:
+    from rapyer_cli.keyspace import some_keys_of, unique_keys_of
+
+    client = await session.client()
+    if not session.models.named(address.name) and session.models.failures:
+        session.models.require(address.name)
+    limit = number_of(invocation, "limit", 0)
+    columns = (Column("key", "document"),)
+    form = invocation.text("output") or "auto"
+    in_pipe = not session.environment.stdout_is_terminal or form in ("json", "jsonl", "raw")
+    if not limit and (in_pipe or invocation.flag("all")):
+
+        async def stream() -> AsyncIterator[dict[str, Any]]:
+            async for key in unique_keys_of(client, address.name):
+                yield {"key": escape_key(key, address.name)}
+
+        return Table(columns, stream(), empty=f"no documents of {address.name}", raw="key")
+    keys, more = await some_keys_of(client, address.name, "", limit or _LISTED)
+    note = f"… more than {len(keys)}; --all or --limit N shows more" if more and not limit else ""
+    rows = [{"key": escape_key(key, address.name)} for key in keys]
+    return Table(columns, rows, empty=f"no documents of {address.name}", raw="key", note=note)
+
+
+async def _list_entries(session: Session, address: Address) -> Table:
+    from rapyer.places import resolve
+
+    from rapyer_cli.describing import rows_of, type_label
+    from rapyer_cli.plan import stored
+    from rapyer_cli.resolving import document_at
+
+    place = resolve(await document_at(session, address), address.pointer)
+    data = stored(place)
+    spec = place.spec.of(place.value)
+    if not isinstance(data, (dict, list)):
+        rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]
+    else:
+        rows = [
+            {"name": row.name, "type": row.type or json_kind(row.value), "value": row.value}
+            for row in rows_of(spec, data)
+        ]
+    columns = (Column("name", "name"), Column("type", "type"), Column("value", "value"))
+    return Table(columns, rows, empty="(empty)", raw="name")
+
+
+def json_kind(value: Any) -> str:
+    """The JSON type of a value in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (list, dict)):
+        return f"{'list' if isinstance(value, list) else 'dict'} of {len(value)}"
+    return type(value).__name__
+
+
+async def _tree_of_models(session: Session) -> Tree:
+    from rapyer.schema import model_spec
+    from rapyer_cli.describing import type_label
+    from rapyer_cli.keyspace import counts_by_prefix
+
+    counts = await counts_by_prefix(await session.client(), session.models.names())
+    root = Node("/")
+    data: dict[str, Any] = {}
+    for name in sorted(counts):
+        model = session.models.named(name)
+        node = Node(name, counts[name], has_value=True)
+        data[name] = {"documents": counts[name]}
+        if model is not None:
+            spec = model_spec(model)
+            fields = {field: type_label(spec.child(field)) for field in spec.field_names()}
+            node.children = [Node(field, type=label) for field, label in fields.items()]
+            data[name]["fields"] = fields
+        root.children.append(node)
+    return Tree(root, data)
+
+
+async def _tree_of_documents(session: Session, invocation: Invocation, address: Address) -> Tree:
+    from rapyer_cli.keyspace import some_keys_of
+
+    limit = 10**9 if invocation.flag("all") else _LISTED
+    keys, more = await some_keys_of(await session.client(), address.name, "", limit)
+    names = [escape_key(key, address.name) for key in keys]
+    root = Node(address.name, children=[Node(name) for name in names], omitted=1 if more else 0)
+    return Tree(root, names)
+
+
+def _prune(node: Node, depth: int) -> None:
+    if depth == 0:
+        node.omitted, node.children = len(node.children), []
+        return
+    for child in node.children:
+        _prune(child, depth - 1)
+
+
+VERBS = (
+    Verb(
+        "get",
+        "show a document or a place inside one",
+        "look",
+        get,
+        arguments=(ANY_TARGET,),
+        examples=("get BlogPost:42", "get BlogPost:42/tags/-1", "get BlogPost:42/title -o raw"),
+        exits=LOOK_EXITS,
+    ),
+    Verb(
+        "ls",
+        "list models, documents of a model, or entries of a place",
+        "look",
+        ls,
+        arguments=(ANY_TARGET,),
+        options=(LIMIT,),
+        examples=("ls", "ls BlogPost --limit 20", "ls BlogPost:42/settings"),
+        exits=LOOK_EXITS,
+    ),
+    Verb(
+        "tree",
+        "show models, documents or a place as a tree",
+        "look",
+        tree,
+        arguments=(ANY_TARGET,),
+        options=(Option("depth", ("--depth",), "go so many levels down", Kind.NUMBER),),
+        examples=("tree", "tree BlogPost:42", "tree BlogPost:42 --depth 1"),
+        exits=LOOK_EXITS,
+    ),
+)
