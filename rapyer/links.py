@@ -1,0 +1,105 @@
+"""Where a value lives: links from a value to its parent, and the way from there to the document's key.
+
+A Redis value knows the container that holds it and its place there (a field name, a dict key, a hint of
+a list index). The path is worked out from these links each time it is needed, so that a list that was
+changed meanwhile leads to today's index, and a value that was replaced leads nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rapyer.errors import DetachedError
+from rapyer.paths import Path, Segment
+
+if TYPE_CHECKING:
+    from rapyer.config import AsyncClient
+    from rapyer.schema import ValueSpec
+
+PARENT = "__rapyer_parent__"
+PLACE = "__rapyer_place__"
+
+
+class Node:
+    """What can hold other values: a model, a list, a dict or an untyped document."""
+
+    __slots__ = ()
+
+    def __rapyer_segment__(self, child: Any) -> Segment | None:
+        """The segment that leads from here to ``child``; None when the document *is* the child.
+
+        Raises :class:`~rapyer.errors.DetachedError` when ``child`` is not here any more.
+        """
+        raise NotImplementedError
+
+    def __rapyer_holds__(self, place: Any, child: Any) -> bool:
+        """Whether ``child`` itself stands at ``place``."""
+        raise NotImplementedError
+
+    def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
+        """The spec of the value at ``place``."""
+        raise NotImplementedError
+
+    def __rapyer_store__(self, child: Any, value: Any) -> Any:
+        """Put ``value`` where ``child`` stands, linked; returns what now stands there."""
+        raise NotImplementedError
+
+    def __rapyer_snapshot__(self) -> Any:
+        """A shallow copy of the content, for :meth:`__rapyer_restore__`."""
+        raise NotImplementedError
+
+    def __rapyer_restore__(self, snapshot: Any) -> None:
+        """Make the content what it was when ``snapshot`` was taken."""
+        raise NotImplementedError
+
+
+class Document(Node):
+    """A node without parent: what is stored under one key."""
+
+    __slots__ = ()
+    __rapyer_document__: ClassVar[bool] = True
+
+    def __rapyer_key__(self) -> str:
+        """The Redis key."""
+        raise NotImplementedError
+
+    def __rapyer_client__(self) -> AsyncClient:
+        """The client that this document's model uses."""
+        raise NotImplementedError
+
+    def __rapyer_refresh__(self) -> int | None:
+        """The milliseconds to which an operation sets the TTL again, if the model asks for that."""
+        return None
+
+
+def parent_of(value: Any) -> Any:
+    """The container that holds ``value``, or None."""
+    return getattr(value, PARENT, None)
+
+
+def find(value: Any) -> tuple[Document, Path] | None:
+    """The document that ``value`` is part of and its path there; None for a value on its own."""
+    path: list[Segment] = []
+    node = value
+    while (parent := getattr(node, PARENT, None)) is not None:
+        try:
+            segment = parent.__rapyer_segment__(node)
+        except DetachedError:
+            return None
+        if segment is not None:
+            path.append(segment)
+        node = parent
+    if not getattr(node, "__rapyer_document__", False):
+        return None
+    path.reverse()
+    return node, tuple(path)
+
+
+def locate(value: Any) -> tuple[Document, Path]:
+    """Like :func:`find`, but raises :class:`~rapyer.errors.DetachedError` for a value on its own."""
+    found = find(value)
+    if found is None:
+        raise DetachedError(
+            f"this {type(value).__name__} is not part of a document (any more); take it from its model again"
+        )
+    return found

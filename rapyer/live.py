@@ -1,0 +1,315 @@
+"""Models as nodes: field access that makes values live, and assignment that queues inside a pipeline.
+
+:class:`LiveField` is the descriptor that the metaclass puts in the place of each field;
+:class:`ModelNode` is what documents and nested models share. How documents are stored is in ``base``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from rapyer import links
+from rapyer.batch import Change, apply_now, current_batch
+from rapyer.binding import is_held_elsewhere, link, live, native, register_family
+from rapyer.errors import DetachedError, RapyerError
+from rapyer.paths import Path
+from rapyer.schema import ValueSpec, model_spec, native_class
+from rapyer.script import Primitive
+from rapyer.types.container import Container, pending_steps
+from rapyer.types.scalars import Scalar, change_of_step
+
+STAMPS = "__rapyer_stamps__"
+SLOTS = (links.PARENT, links.PLACE, STAMPS)
+
+building_class: ContextVar[bool] = ContextVar("rapyer_building_class", default=False)
+"""True while Pydantic collects the fields of a new class: it must not take a descriptor for a default."""
+
+
+class LiveField:
+    """A model's field: a live value on an instance, a search expression on the class."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        name = self.name
+        if instance is None:
+            if building_class.get():
+                raise AttributeError(name)
+            from rapyer.expressions import FieldReference
+
+            return FieldReference.of_model(owner, name)
+        try:
+            value = instance.__dict__[name]
+        except KeyError:
+            raise AttributeError(
+                f"{type(instance).__name__!r} object has no attribute {name!r}"
+            ) from None
+        made = live(value, instance, name)
+        if made is not value:
+            instance.__dict__[name] = made
+        return made
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        setattr(instance, self.name, value)
+
+
+def install_fields(cls: type[BaseModel]) -> None:
+    """Put a :class:`LiveField` in the place of each field of ``cls``."""
+    for name in cls.__pydantic_fields__:
+        type.__setattr__(cls, name, LiveField(name))
+
+
+class ModelNode(links.Node):
+    """What a model does as part of a document, whether it is the whole document or nested in it."""
+
+    __slots__ = ()
+
+    # -- links -----------------------------------------------------------------------------------
+
+    def __rapyer_segment__(self, child: Any) -> str:
+        place = child.__rapyer_place__
+        held = self.__dict__.get(place, self)
+        if held is child or (isinstance(child, Scalar) and held is not self):
+            return cast(str, place)
+        raise DetachedError(f"the value is no longer the field {place!r} of its model")
+
+    def __rapyer_holds__(self, place: Any, child: Any) -> bool:
+        return self.__dict__.get(place, self) is child
+
+    def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
+        return model_spec(type(self)).field(place)  # type: ignore[arg-type]
+
+    def __rapyer_current__(self, child: Any) -> Any:
+        return self.__dict__[child.__rapyer_place__]
+
+    def __rapyer_store__(self, child: Any, value: Any) -> Any:
+        return self.__rapyer_put__(child.__rapyer_place__, value)
+
+    def __rapyer_put__(self, name: str, value: Any) -> Any:
+        value = native(value) if isinstance(value, Scalar) else value
+        made = live(value, self, name)
+        self.__dict__[name] = made
+        return made
+
+    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
+        name = child.__rapyer_place__
+        stamps = getattr(self, STAMPS, None)
+        if stamps is None:
+            stamps = {}
+            object.__setattr__(self, STAMPS, stamps)
+        if stamps.get(name, 0) > stamp:
+            return
+        stamps[name] = stamp
+        self.__rapyer_put__(name, value)
+
+    def __rapyer_snapshot__(self) -> Any:
+        extra = self.__pydantic_extra__  # type: ignore[attr-defined]
+        return (
+            dict(self.__dict__),
+            set(self.__pydantic_fields_set__),  # type: ignore[attr-defined]
+            None if extra is None else dict(extra),
+        )
+
+    def __rapyer_restore__(self, snapshot: Any) -> None:
+        values, fields_set, extra = snapshot
+        self.__dict__.clear()
+        self.__dict__.update(values)
+        object.__setattr__(self, "__pydantic_fields_set__", fields_set)
+        object.__setattr__(self, "__pydantic_extra__", extra)
+
+    def __rapyer_adopt__(self, fresh: Any) -> None:
+        """Take over all field values of ``fresh``, keeping live containers and nested models."""
+        values = self.__dict__
+        for name, new in fresh.__dict__.items():
+            values[name] = adopted(values.get(name), new)
+        for name in [name for name in values if name not in fresh.__dict__]:
+            del values[name]
+        object.__setattr__(self, "__pydantic_fields_set__", set(fresh.__pydantic_fields_set__))
+        object.__setattr__(self, "__pydantic_extra__", fresh.__pydantic_extra__)
+
+    def __rapyer_link_children__(self) -> None:
+        """Link nested models that were never read, so that changing them directly is noticed."""
+        for name, value in list(self.__dict__.items()):
+            if _may_hold_models(value):
+                child = live(value, self, name)
+                self.__dict__[name] = child
+                _link_below(child)
+
+    # -- assignment ------------------------------------------------------------------------------
+
+    def __rapyer_assign__(self, name: str, value: Any) -> None:
+        """Validate and assign one field; inside a pipeline the assignment is queued."""
+        values = self.__dict__
+        current = values.get(name, _ABSENT)
+        if value is current and current is not None:
+            return
+        cls = cast("type[BaseModel]", type(self))
+        _refuse_frozen(cls, name, value)
+        batch = current_batch()
+        in_batch = batch is not None and links.find(self) is not None
+        if in_batch:
+            steps = pending_steps(value, current)
+            if steps is not None:
+                for step in steps:
+                    apply_now(change_of_step(current, step))
+                self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
+                return
+        spec = self.__rapyer_child_spec__(name)
+        validated = spec.validate_python(_unwrapped(value))
+        if cls.model_config.get("validate_assignment"):
+            self._assign_with_model_validators(name, validated, in_batch)
+            return
+
+        def local() -> None:
+            self.__dict__[name] = validated
+            self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
+
+        if not in_batch:
+            local()
+            return
+        apply_now(self._set_change("__setattr__", {name: spec.to_json(validated)}, local))
+
+    def _assign_with_model_validators(self, name: str, value: Any, in_batch: bool) -> None:
+        before = dict(self.__dict__)
+        trial = self.__class__.model_construct(**{})  # type: ignore[attr-defined]
+        object.__setattr__(trial, "__dict__", dict(before))
+        object.__setattr__(trial, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))  # type: ignore[attr-defined]
+        object.__setattr__(trial, "__pydantic_extra__", self.__pydantic_extra__)  # type: ignore[attr-defined]
+        self.__pydantic_validator__.validate_assignment(trial, name, value)  # type: ignore[attr-defined]
+        after = trial.__dict__
+        changed = {
+            field: new
+            for field, new in after.items()
+            if field == name
+            or (new is not before.get(field, _ABSENT) and new != before.get(field, _ABSENT))
+        }
+
+        def local() -> None:
+            self.__dict__.update(changed)
+            self.__pydantic_fields_set__.update(changed)  # type: ignore[attr-defined]
+
+        if not in_batch:
+            local()
+            return
+        texts = {
+            field: self.__rapyer_child_spec__(field).to_json(new) for field, new in changed.items()
+        }
+        apply_now(self._set_change("__setattr__", texts, local))
+
+    def _set_change(self, verb: str, texts: dict[str, bytes], local: Any) -> Change:
+        def primitives(path: Path) -> Sequence[Primitive]:
+            return [Primitive("set", (*path, name), (text, b"")) for name, text in texts.items()]
+
+        return Change(verb, self, self, primitives, local)
+
+    def __rapyer_assign_extra__(self, name: str, value: Any) -> None:
+        """Assign an extra field (``extra="allow"``) inside a pipeline."""
+        from rapyer.schema import any_spec
+
+        spec = any_spec()
+        plain = native(value)
+
+        def local() -> None:
+            self.__pydantic_extra__[name] = plain  # type: ignore[attr-defined]
+
+        apply_now(self._set_change("__setattr__", {name: spec.to_json(plain)}, local))
+
+    def __rapyer_refuse_delattr__(self, name: str) -> None:
+        if name in type(self).__pydantic_fields__ and current_batch() is not None:  # type: ignore[attr-defined]
+            raise RapyerError(
+                f"a field cannot be deleted inside a pipeline: {name}; assign None or a default"
+            )
+
+
+_ABSENT: Any = object()
+
+
+def _refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
+    if cls.model_config.get("frozen") or cls.__pydantic_fields__[name].frozen:
+        from pydantic_core import ValidationError
+
+        kind = "frozen_instance" if cls.model_config.get("frozen") else "frozen_field"
+        raise ValidationError.from_exception_data(
+            cls.__name__, [{"type": kind, "loc": (name,), "input": value}]
+        )
+
+
+def _unwrapped(value: Any) -> Any:
+    """Containers and scalars as native values; models as they are."""
+    return value.clone() if isinstance(value, Scalar | Container) else value
+
+
+def adopted(old: Any, new: Any) -> Any:
+    """What to hold where ``old`` stood and the server now has native ``new``: a live ``old`` made equal.
+
+    Keeping the object keeps the handles that user code may have on it.
+    """
+    if isinstance(old, Container) and isinstance(new, old.python_type):
+        old.__rapyer_adopt__(new)
+        return old
+    if isinstance(old, ModelNode) and isinstance(new, native_class(type(old))):  # type: ignore[arg-type]
+        if native_class(type(new)) is native_class(type(old)):  # type: ignore[arg-type]
+            old.__rapyer_adopt__(new)
+            return old
+    return new
+
+
+def _may_hold_models(value: Any) -> bool:
+    return isinstance(value, BaseModel | list | dict)
+
+
+def _link_below(node: Any) -> None:
+    if isinstance(node, ModelNode):
+        node.__rapyer_link_children__()
+    elif isinstance(node, Container):
+        places = range(len(node)) if isinstance(node, list) else list(node)  # type: ignore[call-overload]
+        for place in places:
+            if _may_hold_models(node.__rapyer_raw__(place)):
+                _link_below(node._live_at(place))  # type: ignore[attr-defined]
+
+
+# -- nested models that are plain Pydantic models ----------------------------------------------------
+
+_views: dict[type[BaseModel], type[BaseModel]] = {}
+
+
+def view_class(cls: type[BaseModel]) -> type[BaseModel]:
+    """A subclass of plain model ``cls`` whose instances are live; made once for each class."""
+    view = _views.get(cls)
+    if view is None:
+        from rapyer.nested import make_view_class
+
+        view = _views[cls] = make_view_class(cls)
+    return view
+
+
+def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    if isinstance(value, ModelNode):
+        if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:  # type: ignore[attr-defined]
+            return value
+        if is_held_elsewhere(value, parent, place):
+            value = value.model_copy()  # type: ignore[attr-defined]
+            return _wrap_model(value, parent, place, spec_at)
+        link(value, parent, place)
+        return value
+    if native_class(type(value)).__pydantic_root_model__:
+        return value
+    view = view_class(type(value))
+    made = view.__new__(view)
+    # the view shows the very object it stands for: both share their state
+    object.__setattr__(made, "__dict__", value.__dict__)
+    object.__setattr__(made, "__pydantic_fields_set__", value.__pydantic_fields_set__)
+    object.__setattr__(made, "__pydantic_extra__", value.__pydantic_extra__)
+    object.__setattr__(made, "__pydantic_private__", value.__pydantic_private__)
+    link(made, parent, place)
+    return made
+
+
+register_family(BaseModel, _wrap_model)

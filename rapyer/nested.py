@@ -1,0 +1,209 @@
+"""Nested models: what a model has inside another one, and live views of plain Pydantic models.
+
+A model that is not an ``AtomicRedisModel`` itself is shown through a *view class*: a subclass made on the
+fly, without a schema of its own, whose fields are live. It counts as the plain class everywhere: it
+is equal to plain instances, copies and pickles as one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from typing_extensions import Self
+
+from rapyer import links
+from rapyer.batch import Change, current_batch, perform
+from rapyer.binding import native
+from rapyer.live import SLOTS, LiveField, ModelNode
+from rapyer.paths import Path, field_path, json_path
+from rapyer.schema import model_spec
+from rapyer.script import Primitive
+
+if TYPE_CHECKING:
+    from rapyer.config import AsyncClient
+
+
+class Embedded(ModelNode):
+    """What every model offers as part of a document."""
+
+    __slots__ = ()
+
+    @property
+    def redis(self) -> AsyncClient:
+        """The Redis client of the document."""
+        return links.locate(self)[0].__rapyer_client__()
+
+    @property
+    def client(self) -> Any:
+        """The batch that collects changes inside a pipeline, otherwise the Redis client."""
+        batch = current_batch()
+        return batch if batch is not None else self.redis
+
+    @property
+    def key(self) -> str:
+        """The Redis key of the document that holds this model."""
+        return links.locate(self)[0].__rapyer_key__()
+
+    @property
+    def field_name(self) -> str:
+        """The last step of :attr:`field_path`; empty for a whole document."""
+        path = links.locate(self)[1]
+        return str(path[-1]) if path else ""
+
+    @property
+    def field_path(self) -> str:
+        """The path inside the document, for people; empty for a whole document."""
+        return field_path(links.locate(self)[1])
+
+    @property
+    def json_path(self) -> str:
+        """The path inside the document, for RedisJSON; ``$`` for a whole document."""
+        return json_path(links.locate(self)[1])
+
+    def is_inner_model(self) -> bool:
+        """Whether this model is part of another one's document."""
+        return links.parent_of(self) is not None and bool(links.locate(self)[1])
+
+    def clone(self) -> Any:
+        """A deep copy without any Redis type in it: a plain model where the class is one."""
+        return self.__rapyer_native_copy__()
+
+    async def __rapyer_save_inner__(self) -> None:
+        text = model_spec(type(self)).to_json(self)  # type: ignore[arg-type]
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("set", path, (text, b""))]
+
+        await perform(Change("save", self, None, primitives, lambda: None))
+
+    async def aupdate(self, **changes: Any) -> None:
+        """Set several fields, locally and on the server, in one atomic step.
+
+        All values are validated before anything is sent. Sends one EVALSHA (JSON.SET for each field).
+        """
+        from rapyer.reading import set_fields
+
+        return await perform(set_fields(self, changes))  # type: ignore[no-any-return]
+
+    def update(self, **changes: Any) -> None:
+        """Assign several fields: local outside a pipeline, queued inside one."""
+        from rapyer.batch import apply_now
+        from rapyer.reading import set_fields
+
+        apply_now(set_fields(self, changes))
+
+
+class View(Embedded):
+    """The behaviour that a view class adds to a plain Pydantic model."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        __dict__: dict[str, Any]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).__pydantic_fields__:  # type: ignore[attr-defined]
+            self.__rapyer_assign__(name, value)
+        elif (
+            current_batch() is not None
+            and self.__pydantic_extra__ is not None
+            and not name.startswith("_")
+        ):  # type: ignore[attr-defined]
+            self.__rapyer_assign_extra__(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__rapyer_refuse_delattr__(name)
+        super().__delattr__(name)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, View):
+            other = other.__rapyer_plain__()
+        return bool(self.__rapyer_plain__() == other)
+
+    def __hash__(self) -> int:
+        return hash(self.__rapyer_plain__())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return None if name in SLOTS else super().__getattr__(name)
+
+    def __rapyer_plain__(self) -> BaseModel:
+        """The plain model with the same state."""
+        cls = type(self).__rapyer_native__  # type: ignore[attr-defined]
+        plain: BaseModel = cls.__new__(cls)
+        for name in (
+            "__dict__",
+            "__pydantic_fields_set__",
+            "__pydantic_extra__",
+            "__pydantic_private__",
+        ):
+            object.__setattr__(plain, name, getattr(self, name))
+        return plain
+
+    def __rapyer_native_copy__(self) -> Any:
+        return copy_natively(self.__rapyer_plain__())
+
+    def model_copy(self, *, update: Any = None, deep: bool = False) -> Any:
+        """A copy as plain model."""
+        plain = copy_natively(self.__rapyer_plain__())
+        return plain.model_copy(update=update) if update else plain
+
+    def __copy__(self) -> Any:
+        return copy_natively(self.__rapyer_plain__())
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        return copy_natively(self.__rapyer_plain__())
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return copy_natively(self.__rapyer_plain__()).__reduce_ex__(protocol)
+
+    def __repr_name__(self) -> str:
+        return str(type(self).__rapyer_native__.__name__)  # type: ignore[attr-defined]
+
+    async def save(self) -> Self:
+        """Write this model to its place in the stored document. Sends one EVALSHA (JSON.SET)."""
+        await self.__rapyer_save_inner__()
+        return self
+
+    async def load(self) -> Self:
+        """Read the stored value of this model's place into it. Sends JSON.GET."""
+        from rapyer.reading import load_value
+
+        return await load_value(self)  # type: ignore[no-any-return]
+
+    asave, aload = save, load
+
+
+def copy_natively(model: Any) -> Any:
+    """A deep copy of a model in which all values are native."""
+    cls = type(model)
+    copy = cls.__new__(cls)
+    object.__setattr__(
+        copy, "__dict__", {name: native(value) for name, value in model.__dict__.items()}
+    )
+    object.__setattr__(copy, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
+    extra = model.__pydantic_extra__
+    object.__setattr__(copy, "__pydantic_extra__", None if extra is None else native(dict(extra)))
+    object.__setattr__(copy, "__pydantic_private__", model.__pydantic_private__)
+    return copy
+
+
+def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
+    """The view class of plain model ``cls``.
+
+    It bypasses Pydantic's metaclass on purpose: fields, validators and schema are those of ``cls``.
+    """
+    namespace: dict[str, Any] = {
+        "__slots__": SLOTS,
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__rapyer_native__": cls,
+        "__doc__": cls.__doc__,
+        **{name: LiveField(name) for name in cls.__pydantic_fields__},
+    }
+    metaclass: Any = type(cls)
+    return type.__new__(metaclass, cls.__name__, (View, cls), namespace)  # type: ignore[no-any-return]

@@ -1,0 +1,122 @@
+"""Reading parts of documents into the values they belong to, and setting several fields at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from rapyer import links
+from rapyer.batch import Change, current_batch, perform, session_of
+from rapyer.documents import document_error
+from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
+from rapyer.links import Document
+from rapyer.live import ModelNode, _unwrapped, adopted
+from rapyer.paths import Path, addressable_prefix, field_path, format_target, json_path
+from rapyer.schema import ValueSpec
+from rapyer.script import Primitive
+
+
+async def read_text(document: Document, path: Path) -> bytes:
+    """The stored JSON text at ``path``. Sends JSON.GET.
+
+    Raises :class:`~rapyer.errors.KeyNotFound` for a document, :class:`~rapyer.errors.PathNotFound` for
+    a place that is not there.
+    """
+    import redis.exceptions
+
+    key = document.__rapyer_key__()
+    reach = addressable_prefix(path)
+    session = session_of(document)
+    refresh = document.__rapyer_refresh__()
+    command = (b"JSON.GET", key, json_path(path[:reach]).encode())
+    try:
+        if refresh is None:
+            reply = await session.execute(*command, write=False)
+        else:
+            replies = await session.execute_many([command, (b"PEXPIRE", key, refresh)], write=False)
+            reply = replies[0]
+            if isinstance(reply, Exception):
+                raise reply
+    except redis.exceptions.ResponseError as error:
+        raise WrongTypeError(f"{key} is not a JSON document: {error}") from error
+    if reply is None:
+        raise KeyNotFound(f"{key} does not exist", key=key)
+    missing = PathNotFound(
+        f"{key}/{field_path(path)}: there is no such place in the stored document", key=key
+    )
+    if reply == b"[]":
+        raise missing
+    text: bytes = reply[1:-1]
+    if reach < len(path):
+        from rapyer import jsontree
+
+        try:
+            _, text = jsontree.apply("read", text, path[reach:], (b"strict",))
+        except jsontree.Refusal:
+            raise missing from None
+    return text
+
+
+def _place(value: Any) -> tuple[Document, Path, ValueSpec, Any]:
+    document, path = links.locate(value)
+    parent = links.parent_of(value)
+    return document, path, parent.__rapyer_child_spec__(value.__rapyer_place__), parent
+
+
+async def load_value(value: Any) -> Any:
+    """Make ``value`` what the server has at its place; returns the live value that stands there now."""
+    document, path, spec, parent = _place(value)
+    key = document.__rapyer_key__()
+    if current_batch() is not None:
+
+        def primitives(path: Path) -> Sequence[Primitive]:
+            return [Primitive("read", path, (b"strict",))]
+
+        def settle(answers: Sequence[Any], stamp: int) -> None:
+            _take_over(parent, value, _validated(spec, key, path, answers[0]))
+
+        return await perform(
+            Change("load", value, None, primitives, lambda: None, settle=settle, effect="read")
+        )
+    fresh = _validated(spec, key, path, await read_text(document, path))
+    return _take_over(parent, value, fresh)
+
+
+def _validated(spec: ValueSpec, key: str, path: Path, text: bytes) -> Any:
+    try:
+        return spec.validate_json(text)
+    except ValidationError as error:
+        raise document_error(format_target(key, path), error) from error
+
+
+def _take_over(parent: Any, value: Any, fresh: Any) -> Any:
+    current = parent.__rapyer_current__(value)
+    kept = adopted(current, fresh)
+    if kept is current:
+        return current
+    parent.__rapyer_store__(value, fresh)
+    return parent.__rapyer_current__(value)
+
+
+def set_fields(model: ModelNode, changes: Mapping[str, Any]) -> Change:
+    """The change that sets several fields of ``model`` in one step; all are validated first."""
+    fields = type(model).__pydantic_fields__  # type: ignore[attr-defined]
+    for name in changes:
+        if name not in fields:
+            known = ", ".join(fields)
+            raise TypeError(f"{type(model).__name__} has no field {name!r}; it has {known}")
+    valid = {
+        name: model.__rapyer_child_spec__(name).validate_python(_unwrapped(value))
+        for name, value in changes.items()
+    }
+    texts = {
+        name: model.__rapyer_child_spec__(name).to_json(value) for name, value in valid.items()
+    }
+
+    def local() -> None:
+        model.__dict__.update(valid)
+        model.__pydantic_fields_set__.update(valid)  # type: ignore[attr-defined]
+
+    return model._set_change("update", texts, local)

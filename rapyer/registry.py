@@ -1,0 +1,54 @@
+"""The model classes that exist, by key prefix. The only state of the library that a module holds."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from rapyer.errors import AmbiguousModelError, WrongModelError
+
+if TYPE_CHECKING:
+    from rapyer.base import AtomicRedisModel
+
+_models: dict[tuple[str, str], weakref.ref[Any]] = {}
+
+
+def register(model: type[AtomicRedisModel]) -> None:
+    """Enter ``model``; the same class defined again (a reload, a notebook cell) replaces the old one."""
+    _models[(model.__module__, model.__qualname__)] = weakref.ref(model)
+
+
+def models() -> list[type[AtomicRedisModel]]:
+    """The registered model classes that still exist, in order of definition."""
+    return [model for reference in _models.values() if (model := reference()) is not None]
+
+
+def with_prefix(prefix: str) -> list[type[AtomicRedisModel]]:
+    """The models whose keys begin with ``prefix`` and a colon."""
+    return [model for model in models() if model.class_key_initials() == prefix]
+
+
+def of_key(key: str) -> type[AtomicRedisModel]:
+    """The model that ``key`` belongs to.
+
+    Raises :class:`~rapyer.errors.WrongModelError` when there is none and
+    :class:`~rapyer.errors.AmbiguousModelError` when two classes share the prefix.
+    """
+    candidates: list[type[AtomicRedisModel]] = []
+    longest = -1
+    for model in models():
+        prefix = model.class_key_initials()
+        if not key.startswith(prefix + ":") or len(prefix) < longest:
+            continue
+        if len(prefix) > longest:
+            candidates, longest = [], len(prefix)
+        candidates.append(model)
+    if not candidates:
+        known = ", ".join(sorted(model.class_key_initials() for model in models())) or "none"
+        raise WrongModelError(f"{key!r} belongs to no known model (known prefixes: {known})")
+    if len(candidates) > 1:
+        names = " and ".join(f"{model.__module__}.{model.__qualname__}" for model in candidates)
+        raise AmbiguousModelError(
+            f"{key!r}: {names} share the key prefix; call the method of the one you mean"
+        )
+    return candidates[0]

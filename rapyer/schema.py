@@ -1,0 +1,547 @@
+"""What an annotation says about a value: how it is stored, validated, navigated and described.
+
+Pydantic has already turned every annotation into a core schema. :func:`document_schema` rewrites such a
+schema into that of the *stored form* (base64 bytes, ``isoformat`` datetimes, field names instead of
+aliases, no computed fields, nothing excluded), and :class:`ValueSpec` compiles and walks it. Values are
+only converted here; where they live and how they reach the server is not this module's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from pydantic import BaseModel
+from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
+
+from rapyer.errors import InvalidValueError
+
+Schema: TypeAlias = dict[str, Any]
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+SPEC_ATTRIBUTE = "__rapyer_spec__"
+
+_SINGLE = (
+    "schema",
+    "keys_schema",
+    "values_schema",
+    "lax_schema",
+    "strict_schema",
+    "json_schema",
+    "python_schema",
+    "extras_schema",
+    "extras_keys_schema",
+)
+_STORED_CONFIG = {
+    "ser_json_bytes": "base64",
+    "val_json_bytes": "base64",
+    "ser_json_inf_nan": "constants",
+}
+_SUSPICIOUS_NUMBER = re.compile(rb"[0-9]{19}|NaN|Infinity")
+
+
+def _encode_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _serializer(function: Callable[[Any], str]) -> Schema:
+    return {
+        "type": "function-plain",
+        "function": function,
+        "when_used": "json",
+        "return_schema": {"type": "str"},
+    }
+
+
+def _rewrite_bytes(schema: Schema) -> Schema:
+    return {"serialization": _serializer(_encode_base64), **schema}
+
+
+def _rewrite_datetime(schema: Schema) -> Schema:
+    return {"serialization": _serializer(datetime.isoformat), **schema}
+
+
+def _rewrite_float(schema: Schema) -> Schema:
+    return {**schema, "allow_inf_nan": False}
+
+
+def _rewrite_int(schema: Schema) -> Schema:
+    if "gt" not in schema:
+        schema = {"ge": INT64_MIN, **schema}
+    if "lt" not in schema:
+        schema = {"le": INT64_MAX, **schema}
+    return schema
+
+
+def _rewrite_model(schema: Schema) -> Schema:
+    return {**schema, "config": {**schema.get("config", {}), **_STORED_CONFIG}}
+
+
+def _rewrite_fields(schema: Schema) -> Schema:
+    return {**schema, "computed_fields": []}
+
+
+def _rewrite_field(schema: Schema) -> Schema:
+    field = {
+        k: v for k, v in schema.items() if k not in ("serialization_alias", "serialization_exclude")
+    }
+    field["schema"] = nullable_by_default(field["schema"])
+    return field
+
+
+_REWRITES: dict[str, Callable[[Schema], Schema]] = {
+    "bytes": _rewrite_bytes,
+    "datetime": _rewrite_datetime,
+    "float": _rewrite_float,
+    "int": _rewrite_int,
+    "model": _rewrite_model,
+    "model-fields": _rewrite_fields,
+    "model-field": _rewrite_field,
+    "dataclass-field": _rewrite_field,
+    "typed-dict-field": _rewrite_field,
+}
+
+
+def nullable_by_default(schema: Schema) -> Schema:
+    """A field's schema that also accepts None when None is the field's default."""
+    if schema.get("type") != "default" or schema.get("default", ...) is not None:
+        return schema
+    inner = schema["schema"]
+    if inner.get("type") in ("nullable", "any", "none"):
+        return schema
+    return {**schema, "schema": {"type": "nullable", "schema": inner}}
+
+
+def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """``schema`` with ``change`` applied to each schema directly inside it; the rest is shared."""
+    changed = dict(schema)
+    for name in _SINGLE:
+        if isinstance(schema.get(name), dict):
+            changed[name] = change(schema[name])
+    items = schema.get("items_schema")
+    if isinstance(items, dict):
+        changed["items_schema"] = change(items)
+    elif isinstance(items, list):
+        changed["items_schema"] = [change(item) for item in items]
+    for name in ("steps", "definitions"):
+        if isinstance(schema.get(name), list):
+            changed[name] = [change(step) for step in schema[name]]
+    choices = schema.get("choices")
+    if isinstance(choices, dict):
+        changed["choices"] = {tag: change(choice) for tag, choice in choices.items()}
+    elif isinstance(choices, list):
+        changed["choices"] = [
+            (change(choice[0]), choice[1]) if isinstance(choice, tuple) else change(choice)
+            for choice in choices
+        ]
+    fields = schema.get("fields")
+    if isinstance(fields, dict) and schema["type"] in ("model-fields", "typed-dict"):
+        changed["fields"] = {name: change(field) for name, field in fields.items()}
+    elif isinstance(fields, list):
+        changed["fields"] = [change(field) for field in fields if isinstance(field, dict)]
+    return changed
+
+
+def document_schema(schema: Schema) -> Schema:
+    """The core schema of the stored form of what ``schema`` describes."""
+    rewrite = _REWRITES.get(schema["type"])
+    if rewrite is not None:
+        schema = rewrite(schema)
+    return map_schemas(schema, document_schema)
+
+
+class Bounds(NamedTuple):
+    """The constraints of a number that the server itself can hold; empty text does not bind."""
+
+    ge: str = ""
+    gt: str = ""
+    le: str = ""
+    lt: str = ""
+
+
+_TRANSPARENT = (
+    "default",
+    "nullable",
+    "function-before",
+    "function-after",
+    "function-wrap",
+    "custom-error",
+)
+_PYTHON_TYPES: dict[str, type] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "bytes": bytes,
+    "datetime": datetime,
+    "list": list,
+    "dict": dict,
+    "typed-dict": dict,
+}
+_JSON_ARGUMENTS = (
+    "list",
+    "dict",
+    "model",
+    "typed-dict",
+    "tagged-union",
+    "tuple",
+    "set",
+    "frozenset",
+    "dataclass",
+)
+_ANY: Schema = {"type": "any"}
+
+
+class ValueSpec:
+    """What one annotation says about one value.
+
+    ``schema`` is the document schema of the value, ``core`` the part of it that describes the value
+    itself when wrappers (defaults, None, validators, unions) are peeled off.
+    """
+
+    def __init__(self, schema: Schema, definitions: dict[str, Schema], config: Schema) -> None:
+        self.schema = schema
+        self.definitions = definitions
+        self.config = config
+        self.source: Schema | None = None
+        self._children: dict[Any, ValueSpec] = {}
+
+    # -- compiling -------------------------------------------------------------------------------
+
+    def _complete(self, schema: Schema) -> CoreSchema:
+        if self.definitions:
+            schema = {
+                "type": "definitions",
+                "schema": schema,
+                "definitions": list(self.definitions.values()),
+            }
+        return cast(CoreSchema, schema)
+
+    def _core_config(self) -> Any:
+        return {**self.config, **_STORED_CONFIG}
+
+    @cached_property
+    def _validator(self) -> SchemaValidator:
+        return SchemaValidator(
+            self._complete(self.schema), self._core_config(), _use_prebuilt=False
+        )
+
+    @cached_property
+    def _serializer(self) -> SchemaSerializer:
+        return SchemaSerializer(
+            self._complete(self.schema), self._core_config(), _use_prebuilt=False
+        )
+
+    # -- converting ------------------------------------------------------------------------------
+
+    def validate_python(self, value: Any) -> Any:
+        """The native value that ``value`` stands for; raises :class:`pydantic.ValidationError`."""
+        return self._validator.validate_python(value)
+
+    def validate_json(self, text: bytes | str) -> Any:
+        """The native value that stored JSON ``text`` stands for; raises ``ValidationError``."""
+        return self._validator.validate_json(text, by_alias=False, by_name=True)
+
+    def validate_assignment(self, model: BaseModel, name: str, value: Any) -> Any:
+        """Pydantic's validation of one assignment, field and model validators included."""
+        return self._validator.validate_assignment(model, name, value)
+
+    def to_json(self, value: Any) -> bytes:
+        """The stored form of ``value``.
+
+        Raises :class:`~rapyer.errors.InvalidValueError` for what JSON in Redis cannot hold exactly.
+        """
+        try:
+            data = self._serializer.to_json(value, by_alias=False, warnings=False)
+        except ValueError as error:
+            raise InvalidValueError(
+                f"{self.describe()} cannot be stored as JSON: {error}"
+            ) from error
+        if _SUSPICIOUS_NUMBER.search(data):
+            _refuse_inexact_numbers(data)
+        return data
+
+    def parse_text(self, text: str) -> Any:
+        """The value that one command-line argument means for this annotation.
+
+        Text fields take it literally, scalars, enums and datetimes as Pydantic parses strings,
+        containers and models as JSON. Raises :class:`pydantic.ValidationError`.
+        """
+        if text == "null" and self.accepts_none and self.python_type is not str:
+            return None
+        kind = self.core["type"]
+        if kind in _JSON_ARGUMENTS:
+            return self.validate_json(text)
+        if kind == "any":
+            return self.validate_json(_as_json(text))
+        if self.python_type in (str, bytes):
+            return self.validate_python(text)
+        try:
+            return self._validator.validate_strings(text)
+        except ValueError:
+            if kind not in ("union", "literal", "enum") or _as_json(text) != text:
+                raise
+            return self.validate_json(text)
+
+    # -- navigating ------------------------------------------------------------------------------
+
+    def peel(self, schema: Schema, value: Any = None) -> Schema:
+        """``schema`` without its wrappers; of a union the arm that describes ``value``, when given."""
+        while True:
+            kind = schema["type"]
+            if kind == "definition-ref":
+                schema = self.definitions[schema["schema_ref"]]
+            elif kind == "definitions":
+                schema = schema["schema"]
+            elif kind in _TRANSPARENT:
+                schema = schema["schema"]
+            elif kind == "lax-or-strict":
+                schema = schema["lax_schema"]
+            elif kind == "json-or-python":
+                schema = schema["python_schema"]
+            elif kind == "chain":
+                schema = schema["steps"][-1]
+            elif kind in ("union", "tagged-union") and value is not None:
+                arm = self._arm(schema, value)
+                if arm is None:
+                    return schema
+                schema = arm
+            else:
+                return schema
+
+    def _arms(self, schema: Schema) -> Iterator[Schema]:
+        choices = schema["choices"]
+        for choice in choices.values() if isinstance(choices, dict) else choices:
+            yield choice[0] if isinstance(choice, tuple) else choice
+
+    def _arm(self, schema: Schema, value: Any) -> Schema | None:
+        fitting = []
+        for arm in self._arms(schema):
+            core = self.peel(arm, value)
+            if core["type"] == "model":
+                if isinstance(value, core["cls"]):
+                    fitting.append(arm)
+            elif isinstance(value, _PYTHON_TYPES.get(core["type"], object)):
+                fitting.append(arm)
+        if len(fitting) > 1:
+            for arm in fitting:
+                try:
+                    self._derived(arm).validate_python(value)
+                except ValueError:
+                    continue
+                return arm
+        return fitting[0] if fitting else None
+
+    @cached_property
+    def core(self) -> Schema:
+        return self.peel(self.schema)
+
+    def of(self, value: Any) -> ValueSpec:
+        """This spec narrowed to the arm of a union that describes ``value``."""
+        if self.core["type"] not in ("union", "tagged-union"):
+            return self
+        return self._derived(self.peel(self.schema, value))
+
+    def _derived(self, schema: Schema) -> ValueSpec:
+        return ValueSpec(schema, self.definitions, self.config)
+
+    def _child(self, cache_key: Any, schema: Schema | None) -> ValueSpec:
+        spec = self._children.get(cache_key)
+        if spec is None:
+            spec = self._children[cache_key] = self._derived(_ANY if schema is None else schema)
+        return spec
+
+    @property
+    def item(self) -> ValueSpec:
+        """The spec of a list's items."""
+        return self._child(list, self.core.get("items_schema"))
+
+    @property
+    def value(self) -> ValueSpec:
+        """The spec of a dict's values."""
+        return self._child(dict, self.core.get("values_schema"))
+
+    @property
+    def key(self) -> ValueSpec:
+        """The spec of a dict's keys."""
+        return self._child("key", self.core.get("keys_schema") or {"type": "str"})
+
+    def _fields(self) -> dict[str, Schema]:
+        core = self.core
+        if core["type"] == "model":
+            core = self.peel(core["schema"])
+        return cast(dict[str, Schema], core.get("fields", {})) if "fields" in core else {}
+
+    def field_names(self) -> list[str]:
+        """The names of a model's (or typed dict's) fields; empty for anything else."""
+        fields = self._fields()
+        return list(fields) if isinstance(fields, dict) else []
+
+    def field(self, name: str) -> ValueSpec:
+        """The spec of a model's field."""
+        return self._child((name,), self._fields()[name]["schema"])
+
+    def child(self, segment: str | int) -> ValueSpec:
+        """The spec of what ``segment`` leads to; accepts anything where nothing is known."""
+        kind = self.core["type"]
+        if kind == "list" and isinstance(segment, int):
+            return self.item
+        if kind == "dict":
+            return self.value
+        if isinstance(segment, str) and segment in self._fields():
+            return self.field(segment)
+        return self._child(object, None)
+
+    # -- describing ------------------------------------------------------------------------------
+
+    @property
+    def python_type(self) -> type:
+        """The builtin type of the value, its model class, or ``object`` where that is not known."""
+        core = self.core
+        if core["type"] in ("model", "enum", "dataclass"):
+            return cast(type, core["cls"])
+        if core["type"] == "any":
+            return object
+        return _PYTHON_TYPES.get(core["type"], object)
+
+    @property
+    def model(self) -> type[BaseModel] | None:
+        """The model class of the value, if it is a model."""
+        return cast("type[BaseModel]", self.core["cls"]) if self.core["type"] == "model" else None
+
+    @cached_property
+    def accepts_none(self) -> bool:
+        """Whether None is a valid value."""
+        schema = self.schema
+        while schema["type"] in ("default", "function-before", "function-after", "function-wrap"):
+            schema = schema["schema"]
+        if schema["type"] == "union":
+            return any(self.peel(arm)["type"] == "none" for arm in self._arms(schema))
+        return schema["type"] in ("nullable", "any", "none")
+
+    @cached_property
+    def has_validators(self) -> bool:
+        """Whether functions of the user's take part in validating the value as a whole."""
+        schema = self.schema
+        while schema is not self.core:
+            if schema["type"].startswith("function-") or schema["type"] in ("chain", "union"):
+                return True
+            inner = schema.get("schema")
+            if inner is None:
+                return False
+            schema = inner
+        return False
+
+    @cached_property
+    def bounds(self) -> Bounds | None:
+        """The bounds of a number, or None when only Pydantic can check its constraints."""
+        core = self.core
+        if self.has_validators or core.get("multiple_of") is not None or core.get("strict"):
+            return None
+        limits = {name: core.get(name) for name in Bounds._fields}
+        if limits["ge"] == INT64_MIN:
+            limits["ge"] = None
+        if limits["le"] == INT64_MAX:
+            limits["le"] = None
+        return Bounds(**{k: "" if v is None else str(v) for k, v in limits.items()})
+
+    @property
+    def min_length(self) -> int | None:
+        """The least length of a list, dict or string."""
+        return cast("int | None", self.core.get("min_length"))
+
+    @property
+    def max_length(self) -> int | None:
+        """The greatest length of a list, dict or string."""
+        return cast("int | None", self.core.get("max_length"))
+
+    @property
+    def constrained(self) -> bool:
+        """Whether a text field has constraints that only Pydantic can check."""
+        return self.has_validators or any(
+            self.core.get(name)
+            for name in (
+                "pattern",
+                "min_length",
+                "max_length",
+                "to_lower",
+                "to_upper",
+                "strip_whitespace",
+            )
+        )
+
+    def describe(self) -> str:
+        """The annotation as a person would write it, with its constraints: ``list[int >= 0]``."""
+        from rapyer.describe import describe
+
+        return describe(self)
+
+    def example(self) -> str:
+        """A value a person could type for this annotation."""
+        from rapyer.describe import example
+
+        return example(self)
+
+    def choices(self) -> list[str]:
+        """The values of an enum, Literal or bool; empty for open types."""
+        from rapyer.describe import choices
+
+        return choices(self)
+
+
+def _as_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        return json.dumps(text)
+    return text
+
+
+def _refuse_inexact_numbers(data: bytes) -> None:
+    def whole(digits: str) -> None:
+        if not INT64_MIN <= int(digits) <= INT64_MAX:
+            raise InvalidValueError(f"{digits} does not fit into a signed 64-bit integer")
+
+    def constant(name: str) -> None:
+        raise InvalidValueError(f"{name} cannot be stored: JSON knows only finite numbers")
+
+    json.loads(data, parse_int=whole, parse_constant=constant)
+
+
+def any_spec() -> ValueSpec:
+    """The spec that accepts every JSON value."""
+    return ValueSpec(_ANY, {}, {})
+
+
+def native_class(cls: type[BaseModel]) -> type[BaseModel]:
+    """The user's class behind a model class: the class itself, or what a live view of it shows."""
+    return cast("type[BaseModel]", cls.__dict__.get("__rapyer_native__", cls))
+
+
+def model_spec(cls: type[BaseModel]) -> ValueSpec:
+    """The spec of the whole documents (or nested values) of model class ``cls``."""
+    spec = cls.__dict__.get(SPEC_ATTRIBUTE)
+    if spec is not None and spec.source is cls.__dict__.get(
+        "__pydantic_core_schema__", spec.source
+    ):
+        return cast(ValueSpec, spec)
+    cls = native_class(cls)
+    if not cls.__pydantic_complete__:
+        cls.model_rebuild()
+    source = cast(Schema, cls.__pydantic_core_schema__)
+    schema = document_schema(source)
+    definitions: dict[str, Schema] = {}
+    if schema["type"] == "definitions":
+        definitions = {definition["ref"]: definition for definition in schema["definitions"]}
+        schema = schema["schema"]
+    config = dict(ValueSpec(schema, definitions, {}).core.get("config", {}))
+    config.pop("title", None)
+    spec = ValueSpec(schema, definitions, config)
+    spec.source = source
+    type.__setattr__(cls, SPEC_ATTRIBUTE, spec)
+    return spec

@@ -1,0 +1,386 @@
+-- One batch of operations on JSON documents: all of them are applied, or none.
+--
+-- KEYS  the documents, each once.
+-- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest are echoes at the end);
+--       then for each operation
+--         code, position of its document in KEYS, JSON path, number of arguments, arguments …
+--       JSON values travel as text and are never decoded here: cjson would lose digits, 1.0 and [].
+--
+--   set     json guard        guard: '' | 'present' | 'absent' (else answers 0) | the old JSON type
+--   incr    amount kind ge gt le lt          kind: integer | number; empty bounds do not bind
+--   append  maxlen json …
+--   insert  index maxlen json …              clamps like list.insert
+--   pop     index mode minlen                mode: lenient (empty list answers nil) | strict
+--   take    child-path                       removes an object's entry, answers its text or nil
+--   remove                                   removes an object's entry that must be there
+--   popitem preferred-key preferred-path     answers {key, text}; quotes keys as paths.py does
+--   strapp  json
+--   cas     sha1-of-old-text json            compare and set
+--   read    mode                             mode: strict | lenient (a missing path answers nil)
+--   echo    expected-length limit            the text, when the length differs or is small
+--   watch   sha1-of-document                 sha1 of '' stands for a document that is not there
+--   save    json mode ttl                    mode: '' | nx | xx; ttl in ms or '' (root)
+--   drop                                     deletes the document (root)
+--   expire  ttl                              in ms; -1 removes the expiry (root)
+--   refresh ttl                              in ms; after everything else, so never undone (root)
+--
+-- Reply   {stamp, answer, answer …} — stamp: server time in µs, answers in the order of operations;
+--         {-1, position of the refused operation from 0, reason, detail, detail} — nothing is changed.
+-- Reasons nokey nopath type key index empty bound length overflow retry conflict exists server
+-- Errors  none of its own; commands that the server refuses come back as reason 'server'.
+
+local undo = {}
+
+local function refuse(reason, detail, more)
+  error({ reason = reason, detail = detail or '', more = more or '' }, 0)
+end
+
+local function call(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'wrong Redis type', 1, true) or string.find(reply.err, 'WRONGTYPE', 1, true) then
+      refuse('key', reply.err)
+    end
+    refuse('server', reply.err)
+  end
+  return reply
+end
+
+local function kind_of(key, path)
+  local reply = call('JSON.TYPE', key, path)
+  if not reply then refuse('nokey') end
+  local kind = reply[1]
+  if type(kind) == 'table' then kind = kind[1] end
+  if not kind then
+    if call('EXISTS', key) == 0 then refuse('nokey') end
+    return nil
+  end
+  return kind
+end
+
+local function demand(key, path, wanted)
+  local kind = kind_of(key, path)
+  if not kind then refuse('nopath') end
+  if kind ~= wanted then refuse('type', kind, wanted) end
+end
+
+local function read(key, path)
+  local text = call('JSON.GET', key, path)
+  if not text then refuse('nokey') end
+  if text == '[]' then return nil end
+  return string.sub(text, 2, -2)
+end
+
+local function write(key, path, json)
+  if not call('JSON.SET', key, path, json) then refuse('nopath') end
+end
+
+-- Canonical decimal integers compared as text: doubles end at 2^53.
+local function compare(a, b)
+  local negative = string.sub(a, 1, 1) == '-'
+  if negative ~= (string.sub(b, 1, 1) == '-') then return negative and -1 or 1 end
+  local sign = negative and -1 or 1
+  if #a ~= #b then return #a < #b and -sign or sign end
+  if a == b then return 0 end
+  return a < b and -sign or sign
+end
+
+local function compare_floats(a, b)
+  local x, y = tonumber(a), tonumber(b)
+  if x == y then return 0 end
+  return x < y and -1 or 1
+end
+
+local function length(key, path)
+  demand(key, path, 'array')
+  return call('JSON.ARRLEN', key, path)[1]
+end
+
+local function check_length(new, limit)
+  if limit ~= '' and new > tonumber(limit) then refuse('length', tostring(new), limit) end
+end
+
+local function remember(last, action)
+  if not last then undo[#undo + 1] = action end
+end
+
+local function quoted(path, name)
+  if string.find(name, '\\', 1, true) then return nil end
+  if not string.find(name, '"', 1, true) then return path .. '["' .. name .. '"]' end
+  if not string.find(name, "'", 1, true) then return path .. "['" .. name .. "']" end
+  return nil
+end
+
+local ops = {}
+
+function ops.set(key, path, a, last)
+  local json, guard = a[1], a[2]
+  local kind = kind_of(key, path)
+  if guard == 'absent' then
+    if kind then return 0 end
+  elseif guard ~= '' then
+    if not kind then refuse('nopath') end
+    if guard ~= 'present' and guard ~= kind then refuse('type', kind, guard) end
+  end
+  local old = (not last) and kind and read(key, path)
+  write(key, path, json)
+  remember(last, function()
+    if old then call('JSON.SET', key, path, old) else call('JSON.DEL', key, path) end
+  end)
+  return 1
+end
+
+function ops.incr(key, path, a, last)
+  local amount, kind, ge, gt, le, lt = a[1], a[2], a[3], a[4], a[5], a[6]
+  local old = read(key, path)
+  if not old then refuse('nopath') end
+  if kind == 'integer' then
+    if not string.find(old, '^%-?%d+$') then refuse('type', kind_of(key, path), 'integer') end
+  elseif not string.find(old, '^%-?%d') then
+    refuse('type', kind_of(key, path), 'number')
+  end
+  local reply = redis.pcall('JSON.NUMINCRBY', key, path, amount)
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'not a number', 1, true) then refuse('overflow', old, amount) end
+    refuse('server', reply.err)
+  end
+  if type(reply) == 'table' then reply = '[' .. tostring(reply[1]) .. ']' end
+  local new = string.sub(reply, 2, -2)
+  local order = kind == 'integer' and compare or compare_floats
+  local reason, limit
+  if kind == 'integer' then
+    local up = string.sub(amount, 1, 1) ~= '-'
+    if not string.find(new, '^%-?%d+$')
+      or (up and compare(new, old) < 0) or (not up and compare(new, old) > 0) then
+      reason, limit = 'overflow', amount
+    end
+  end
+  if not reason then
+    if ge ~= '' and order(new, ge) < 0 then reason, limit = 'bound', '>= ' .. ge
+    elseif gt ~= '' and order(new, gt) <= 0 then reason, limit = 'bound', '> ' .. gt
+    elseif le ~= '' and order(new, le) > 0 then reason, limit = 'bound', '<= ' .. le
+    elseif lt ~= '' and order(new, lt) >= 0 then reason, limit = 'bound', '< ' .. lt
+    end
+  end
+  if reason then
+    call('JSON.SET', key, path, old)
+    refuse(reason, reason == 'overflow' and old or new, limit)
+  end
+  remember(last, function() call('JSON.SET', key, path, old) end)
+  return new
+end
+
+-- JSON commands with many values are split: Lua's unpack and the command table have limits.
+local function insert_items(key, path, index, items, first)
+  local at, position = index, first
+  while position <= #items do
+    local chunk = {}
+    for _ = 1, 1000 do
+      if position > #items then break end
+      chunk[#chunk + 1] = items[position]
+      position = position + 1
+    end
+    if at then
+      call('JSON.ARRINSERT', key, path, at, unpack(chunk))
+      at = at + #chunk
+    else
+      call('JSON.ARRAPPEND', key, path, unpack(chunk))
+    end
+  end
+end
+
+local function trim_to(key, path, len)
+  if len == 0 then call('JSON.SET', key, path, '[]') else call('JSON.ARRTRIM', key, path, 0, len - 1) end
+end
+
+function ops.append(key, path, a, last)
+  local len = length(key, path)
+  local new = len + #a - 1
+  check_length(new, a[1])
+  remember(last, function() trim_to(key, path, len) end)
+  insert_items(key, path, nil, a, 2)
+  return new
+end
+
+function ops.insert(key, path, a, last)
+  local len = length(key, path)
+  local index, count = tonumber(a[1]), #a - 2
+  check_length(len + count, a[2])
+  if index < 0 then index = math.max(0, len + index) end
+  if index > len then index = len end
+  remember(last, function()
+    for _ = 1, count do call('JSON.ARRPOP', key, path, index) end
+  end)
+  insert_items(key, path, index < len and index or nil, a, 3)
+  return len + count
+end
+
+function ops.pop(key, path, a, last)
+  local len = length(key, path)
+  local index, mode, minlen = tonumber(a[1]), a[2], a[3]
+  if len == 0 and mode == 'lenient' then return false end
+  local at = index
+  if at < 0 then at = at + len end
+  if at < 0 or at >= len then refuse('index', a[1], tostring(len)) end
+  if minlen ~= '' and len - 1 < tonumber(minlen) then refuse('length', tostring(len - 1), minlen) end
+  local text = call('JSON.ARRPOP', key, path, at)[1]
+  remember(last, function()
+    if at == len - 1 then call('JSON.ARRAPPEND', key, path, text)
+    else call('JSON.ARRINSERT', key, path, at, text) end
+  end)
+  return text
+end
+
+function ops.take(key, path, a, last)
+  demand(key, path, 'object')
+  local child = a[1]
+  local text = read(key, child)
+  if not text then return false end
+  call('JSON.DEL', key, child)
+  remember(last, function() call('JSON.SET', key, child, text) end)
+  return text
+end
+
+function ops.remove(key, path, a, last)
+  local text = read(key, path)
+  if not text then refuse('nopath') end
+  call('JSON.DEL', key, path)
+  remember(last, function() call('JSON.SET', key, path, text) end)
+  return 1
+end
+
+function ops.popitem(key, path, a, last)
+  demand(key, path, 'object')
+  local name, child = a[1], a[2]
+  local text
+  if child ~= '' then text = read(key, child) end
+  if not text then
+    local names = call('JSON.OBJKEYS', key, path)[1]
+    if #names == 0 then refuse('empty') end
+    name = names[#names]
+    child = quoted(path, name)
+    if not child then refuse('retry', read(key, path)) end
+    text = read(key, child)
+  end
+  call('JSON.DEL', key, child)
+  remember(last, function() call('JSON.SET', key, child, text) end)
+  return { name, text }
+end
+
+function ops.strapp(key, path, a, last)
+  demand(key, path, 'string')
+  local old = (not last) and read(key, path)
+  call('JSON.STRAPPEND', key, path, a[1])
+  remember(last, function() call('JSON.SET', key, path, old) end)
+  return read(key, path)
+end
+
+function ops.cas(key, path, a, last)
+  local old = read(key, path)
+  if not old then refuse('nopath') end
+  if redis.sha1hex(old) ~= a[1] then refuse('retry', old) end
+  write(key, path, a[2])
+  remember(last, function() call('JSON.SET', key, path, old) end)
+  return 1
+end
+
+function ops.read(key, path, a)
+  local text = read(key, path)
+  if not text and a[1] == 'strict' then refuse('nopath') end
+  return text or false
+end
+
+function ops.echo(key, path, a)
+  local reply = call('JSON.TYPE', key, path)
+  local kind = reply and reply[1]
+  if type(kind) == 'table' then kind = kind[1] end
+  local len
+  if kind == 'array' then len = call('JSON.ARRLEN', key, path)[1]
+  elseif kind == 'object' then len = call('JSON.OBJLEN', key, path)[1]
+  else return false end
+  if len ~= tonumber(a[1]) or len <= tonumber(a[2]) then return read(key, path) end
+  return false
+end
+
+function ops.watch(key, path, a)
+  local text = call('JSON.GET', key) or ''
+  if redis.sha1hex(text) ~= a[1] then refuse('conflict') end
+  return 1
+end
+
+local function snapshot(key)
+  local text = call('JSON.GET', key)
+  return text, text and call('PEXPIRETIME', key)
+end
+
+local function restore(key, text, expiry)
+  if not text then call('DEL', key) return end
+  call('JSON.SET', key, '$', text)
+  if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
+end
+
+function ops.save(key, path, a, last)
+  local json, mode, ttl = a[1], a[2], a[3]
+  local old, expiry
+  if last then
+    old = call('EXISTS', key) == 1
+    if old then kind_of(key, '$') end
+  else
+    old, expiry = snapshot(key)
+  end
+  if mode == 'nx' and old then refuse('exists') end
+  if mode == 'xx' and not old then refuse('nokey') end
+  write(key, '$', json)
+  remember(last, function() restore(key, old, expiry) end)
+  if ttl ~= '' then call('PEXPIRE', key, ttl) end
+  return 1
+end
+
+function ops.drop(key, path, a, last)
+  local kind = kind_of(key, '$')
+  local old, expiry
+  if not last then old, expiry = snapshot(key) end
+  call('DEL', key)
+  remember(last, function() restore(key, old, expiry) end)
+  return 1
+end
+
+function ops.expire(key, path, a, last)
+  if call('EXISTS', key) == 0 then refuse('nokey') end
+  local expiry = call('PEXPIRETIME', key)
+  if a[1] == '-1' then call('PERSIST', key) else call('PEXPIRE', key, a[1]) end
+  remember(last, function()
+    if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
+  end)
+  return 1
+end
+
+function ops.refresh(key, path, a)
+  return call('PEXPIRE', key, a[1])
+end
+
+local answers = {}
+local position = 0
+
+local function run()
+  local count, refusable, cursor = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
+  for op = 1, count do
+    position = op - 1
+    local code, key, path = ARGV[cursor], KEYS[tonumber(ARGV[cursor + 1])], ARGV[cursor + 2]
+    local argc = tonumber(ARGV[cursor + 3])
+    local a = {}
+    for i = 1, argc do a[i] = ARGV[cursor + 3 + i] end
+    cursor = cursor + 4 + argc
+    answers[op + 1] = ops[code](key, path, a, op >= refusable)
+  end
+end
+
+local ok, problem = pcall(run)
+if ok then
+  local time = redis.call('TIME')
+  answers[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  return answers
+end
+for i = #undo, 1, -1 do undo[i]() end
+if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
+return { -1, position, problem.reason, problem.detail, problem.more }

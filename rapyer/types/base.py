@@ -1,0 +1,107 @@
+"""What every Redis type has: the link to its document, ``save``, ``load`` and ``clone``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+from typing_extensions import Self
+
+from rapyer import links
+from rapyer.batch import Change, current_batch, perform
+from rapyer.operations import register_operations
+from rapyer.paths import Path, field_path, json_path
+from rapyer.script import Primitive
+
+if TYPE_CHECKING:
+    from rapyer.config import AsyncClient
+    from rapyer.schema import ValueSpec
+
+
+class RedisType:
+    """Base of the field types. Each is also a true subclass of the builtin it stands for."""
+
+    __slots__ = ()
+    python_type: ClassVar[type]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        python_type = cls.__dict__.get("python_type")
+        if python_type is not None:
+            register_operations(cls, python_type)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        arguments = getattr(source, "__args__", ())
+        return handler(cls.python_type[arguments] if arguments else cls.python_type)  # type: ignore[index]
+
+    @property
+    def redis(self) -> AsyncClient:
+        """The Redis client of the document's model. Raises ``DetachedError`` outside a document."""
+        return links.locate(self)[0].__rapyer_client__()
+
+    @property
+    def client(self) -> Any:
+        """The batch that collects changes inside a pipeline, otherwise the Redis client."""
+        batch = current_batch()
+        return batch if batch is not None else self.redis
+
+    @property
+    def key(self) -> str:
+        """The Redis key of the document that holds the value."""
+        return links.locate(self)[0].__rapyer_key__()
+
+    @property
+    def field_path(self) -> str:
+        """The path inside the document, for people: ``settings.theme``."""
+        return field_path(links.locate(self)[1])
+
+    @property
+    def json_path(self) -> str:
+        """The path inside the document, for RedisJSON: ``$.settings.theme``."""
+        return json_path(links.locate(self)[1])
+
+    def clone(self) -> Any:
+        """A deep copy as native Python value, without any Redis type in it."""
+        raise NotImplementedError
+
+    def __rapyer_native_copy__(self) -> Any:
+        return self.clone()
+
+    def __rapyer_spec_of__(self) -> ValueSpec:
+        parent = links.parent_of(self)
+        if parent is None:
+            links.locate(self)
+        spec: ValueSpec = parent.__rapyer_child_spec__(getattr(self, links.PLACE))
+        return spec.of(self)
+
+    async def save(self) -> Self:
+        """Write the local value to its place in the stored document, and nothing else.
+
+        Raises :class:`~rapyer.errors.KeyNotFound` when the document is not there. Sends one EVALSHA
+        (JSON.SET).
+        """
+        value = self
+        parent = links.parent_of(self)
+        if parent is not None and not isinstance(self, links.Node):
+            value = parent.__rapyer_current__(self)
+        text = self.__rapyer_spec_of__().to_json(value)
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("set", path, (text, b""))]
+
+        queued = await perform(Change("save", self, None, primitives, lambda: None))
+        return self if queued is None else queued  # type: ignore[no-any-return]
+
+    async def load(self) -> Self:
+        """Read the stored value and make the local one equal to it; returns the live value.
+
+        A mutable value is changed in place; of an immutable one the model gets a new one, which is
+        returned. Raises :class:`~rapyer.errors.KeyNotFound` when the document or the path is not there,
+        :class:`~rapyer.errors.DocumentError` when the stored value does not fit the annotation. Sends
+        JSON.GET.
+        """
+        from rapyer.reading import load_value
+
+        return await load_value(self)  # type: ignore[no-any-return]

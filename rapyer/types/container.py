@@ -1,0 +1,179 @@
+"""What lists and dicts share: linking of their content, snapshots, and agreeing with the server's answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rapyer import links
+from rapyer.batch import Change
+from rapyer.binding import is_held_elsewhere, link, native, register_wrap
+from rapyer.errors import ConstraintError, DetachedError
+from rapyer.paths import Path
+from rapyer.schema import ValueSpec, any_spec
+from rapyer.script import Primitive
+from rapyer.types.base import RedisType
+
+SPEC = "__rapyer_spec__"
+STAMP = "__rapyer_stamp__"
+SCALAR_STAMPS = "__rapyer_scalar_stamps__"
+
+_ANYTHING = any_spec()
+
+
+class Container(RedisType, links.Node):
+    """Base of the mutable types."""
+
+    __slots__ = ()
+
+    # -- the links -------------------------------------------------------------------------------
+
+    def __rapyer_spec_of__(self) -> ValueSpec:
+        return getattr(self, SPEC, _ANYTHING)
+
+    def __rapyer_place_of__(self, child: Any) -> Any:
+        """Where ``child`` stands today, as an index or key; raises ``DetachedError``."""
+        raise NotImplementedError
+
+    def __rapyer_raw__(self, place: Any) -> Any:
+        """The value at ``place`` as it is held, without making it live."""
+        raise NotImplementedError
+
+    def __rapyer_put__(self, place: Any, value: Any) -> None:
+        """Hold ``value`` at ``place``, without queueing anything."""
+        raise NotImplementedError
+
+    def __rapyer_current__(self, child: Any) -> Any:
+        return self.__rapyer_raw__(self.__rapyer_place_of__(child))
+
+    def __rapyer_store__(self, child: Any, value: Any) -> Any:
+        self.__rapyer_put__(self.__rapyer_place_of__(child), value)
+        return value
+
+    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
+        if self.__rapyer_outdated__(stamp):
+            return
+        try:
+            place = self.__rapyer_place_of__(child)
+            current = self.__rapyer_raw__(place)
+        except (DetachedError, LookupError):
+            return
+        if type(child) is type(current) or not isinstance(current, RedisType):
+            known = getattr(current, STAMP, 0) if isinstance(current, RedisType) else 0
+            if known <= stamp:
+                self.__rapyer_put__(place, value)
+
+    # -- agreeing with the server ----------------------------------------------------------------
+
+    def __rapyer_outdated__(self, stamp: int) -> bool:
+        """Whether a later state of the server than that of ``stamp`` is known already."""
+        return bool(stamp < getattr(self, STAMP, 0))
+
+    def __rapyer_settle__(self, text: bytes | None, stamp: int) -> None:
+        """Take over the server's value ``text`` as of ``stamp``; None: the local value is right."""
+        if self.__rapyer_outdated__(stamp):
+            return
+        object.__setattr__(self, STAMP, stamp)
+        if text is None:
+            return
+        spec = self.__rapyer_spec_of__()
+        try:
+            if spec.to_json(self) == text:
+                return
+            value = spec.validate_json(text)
+        except ValueError:
+            return  # somebody stored what this model does not accept; the next load will say so
+        self.__rapyer_adopt__(value)
+
+    def __rapyer_adopt__(self, value: Any) -> None:
+        """Make the content equal to native ``value``, keeping the items that are equal already."""
+        raise NotImplementedError
+
+    # -- changes that all containers build alike --------------------------------------------------
+
+    def _check_length(self, length: int) -> None:
+        spec = self.__rapyer_spec_of__()
+        if spec.max_length is not None and length > spec.max_length:
+            raise ConstraintError(
+                f"at most {spec.max_length} items are allowed, this would make {length}"
+            )
+        if spec.min_length is not None and length < spec.min_length:
+            raise ConstraintError(
+                f"at least {spec.min_length} items are needed, this would leave {length}"
+            )
+
+    def _limit(self) -> bytes:
+        limit = self.__rapyer_spec_of__().max_length
+        return b"" if limit is None else b"%d" % limit
+
+    def _transform(
+        self, verb: str, function: Callable[[Any], Any], local: Callable[[], Any]
+    ) -> Change:
+        """The change that applies ``function`` to the stored value in Python, compared and set.
+
+        ``function`` changes the native container it is given; what it returns is the result.
+        """
+        spec = self.__rapyer_spec_of__()
+
+        def rewrite(text: bytes) -> tuple[bytes, Any]:
+            value = spec.validate_json(text)
+            result = function(value)
+            return spec.to_json(spec.validate_python(value)), result
+
+        guess = spec.to_json(self) if links.parent_of(self) is not None else None
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("cas", path, (), rewrite, guess)]
+
+        return Change(verb, self, self, primitives, local, lambda answers: answers[0])
+
+    def _clear_change(
+        self, verb: str, empty: bytes, kind: bytes, local: Callable[[], None]
+    ) -> Change:
+        self._check_length(0)
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("set", path, (empty, kind))]
+
+        return Change(verb, self, self, primitives, local, growth=-len(self), effect="destructive")  # type: ignore[arg-type]
+
+    def _decode_item(self, spec: ValueSpec, text: bytes) -> Any:
+        """The value of a popped item; one that does not fit the annotation is returned as plain JSON."""
+        try:
+            return spec.validate_json(text)
+        except ValueError:
+            return json.loads(text)
+
+
+def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:
+    """The in-place steps that made ``value`` out of ``current``; None for any other value."""
+    pending = getattr(value, "__rapyer_pending__", None)
+    return pending.steps if pending is not None and pending.base is current else None
+
+
+def register_container(native_type: type, live_type: type[Any]) -> None:
+    """Make ``native_type`` become ``live_type`` when it is taken out of its container."""
+
+    def wrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+        made = live_type(value)
+        link(made, parent, place)
+        setattr(made, SPEC, spec_at(place).of(value))
+        return made
+
+    def rewrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+        if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:
+            return value
+        if is_held_elsewhere(value, parent, place):
+            return wrap(value, parent, place, spec_at)
+        link(value, parent, place)
+        setattr(value, SPEC, spec_at(place).of(value))
+        return value
+
+    register_wrap(native_type, wrap)
+    register_wrap(live_type, rewrap)
+
+
+def natively(items: Any) -> list[Any]:
+    """The items as native values."""
+    return [native(item) for item in items]

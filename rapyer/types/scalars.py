@@ -1,0 +1,436 @@
+"""The immutable Redis types: str, int, float, bytes and datetime.
+
+An immutable value cannot change itself. An in-place operator makes a new value that remembers from what
+and how it was made (:class:`Pending`); when it is assigned back to its place inside a pipeline, the
+parent queues that operation instead of an absolute value. :func:`change_of_step` says which.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from typing_extensions import Self
+
+from rapyer import links
+from rapyer.batch import Change, current_batch, perform
+from rapyer.binding import link, register_wrap
+from rapyer.errors import InvalidValueError
+from rapyer.operations import operation
+from rapyer.paths import Path
+from rapyer.schema import INT64_MAX, INT64_MIN, ValueSpec
+from rapyer.script import Primitive
+from rapyer.types.base import RedisType
+
+PENDING = "__rapyer_pending__"
+
+
+class Step(NamedTuple):
+    """One in-place operator with its operand, as in ``value += operand``."""
+
+    symbol: str
+    operand: Any
+
+
+class Pending(NamedTuple):
+    """How a value was made: the in-place steps, and the live value they started from."""
+
+    base: Any
+    steps: tuple[Step, ...]
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+=": operator.add,
+    "-=": operator.sub,
+    "*=": operator.mul,
+    "/=": operator.truediv,
+    "//=": operator.floordiv,
+    "%=": operator.mod,
+    "**=": operator.pow,
+    "<<=": operator.lshift,
+    ">>=": operator.rshift,
+    "&=": operator.and_,
+    "|=": operator.or_,
+    "^=": operator.xor,
+}
+
+
+def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
+    function = _OPERATORS[symbol]
+
+    def operate(self: Any, other: Any) -> Any:
+        if isinstance(other, RedisType):
+            other = other.clone()
+        result = function(self.clone(), other)
+        if links.parent_of(self) is None or current_batch() is None:
+            return result
+        live_type = _LIVE_TYPES.get(type(result))
+        if live_type is None:
+            return result
+        pending = getattr(self, PENDING, None) or Pending(self, ())
+        made = live_type(result)
+        setattr(made, PENDING, Pending(pending.base, (*pending.steps, Step(symbol, other))))
+        link(made, links.parent_of(pending.base), getattr(pending.base, links.PLACE))
+        return made
+
+    operate.__name__ = f"__i{function.__name__.strip('_')}__"
+    return operate
+
+
+class Scalar(RedisType):
+    """Base of the immutable types."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return type(self)(self)  # type: ignore[call-arg]
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return type(self)(self)  # type: ignore[call-arg]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.clone(),)
+
+    def __repr__(self) -> str:
+        return repr(self.clone())
+
+    def __rapyer_number_change__(self, verb: str, amount: Any) -> Change:
+        """The change that adds ``amount`` (a native number) to the stored one."""
+        kind = self.python_type
+        spec = self.__rapyer_spec_of__()
+        amount = _exact_amount(kind, amount)
+        if spec.bounds is None:
+            return transform(verb, self, [Step("+=", amount)], spec)
+        text = repr(amount).encode()
+        name = b"integer" if kind is int else b"number"
+        bounds = tuple(bound.encode() for bound in spec.bounds)
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("incr", path, (text, name, *bounds))]
+
+        def decode(answers: Sequence[Any]) -> Any:
+            return kind(answers[0])
+
+        def settle(answers: Sequence[Any], stamp: int) -> None:
+            parent = links.parent_of(self)
+            parent.__rapyer_settle_scalar__(self, kind(answers[0]), stamp)
+
+        def local() -> Any:
+            parent = links.parent_of(self)
+            return parent.__rapyer_store__(self, kind(parent.__rapyer_current__(self) + amount))
+
+        return Change(verb, self, links.parent_of(self), primitives, local, decode, settle)
+
+
+def _exact_amount(kind: type, amount: Any) -> Any:
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        raise TypeError(f"an amount must be a number, not {type(amount).__name__}")
+    if kind is int:
+        if isinstance(amount, float):
+            if not amount.is_integer():
+                raise InvalidValueError(
+                    f"cannot add {amount!r} to an integer field without losing its fraction"
+                )
+            amount = int(amount)
+        if not INT64_MIN <= amount <= INT64_MAX:
+            raise InvalidValueError(f"{amount} does not fit into a signed 64-bit integer")
+        return int(amount)
+    amount = float(amount)
+    if amount - amount != 0:
+        raise InvalidValueError(f"{amount!r} cannot be stored: JSON knows only finite numbers")
+    return amount
+
+
+def transform(verb: str, owner: Any, steps: Sequence[Step], spec: ValueSpec) -> Change:
+    """The change that computes the new value from the stored one in Python, compared and set."""
+
+    def compute(value: Any) -> Any:
+        for step in steps:
+            value = _OPERATORS[step.symbol](value, step.operand)
+        return spec.validate_python(value)
+
+    def rewrite(text: bytes) -> tuple[bytes, Any]:
+        new = compute(spec.validate_json(text))
+        return spec.to_json(new), new
+
+    parent = links.parent_of(owner)
+    guess = spec.to_json(parent.__rapyer_current__(owner))
+
+    def primitives(path: Path) -> list[Primitive]:
+        return [Primitive("cas", path, (), rewrite, guess)]
+
+    def local() -> Any:
+        return parent.__rapyer_store__(owner, compute(_native(parent.__rapyer_current__(owner))))
+
+    def settle(answers: Sequence[Any], stamp: int) -> None:
+        parent.__rapyer_settle_scalar__(owner, answers[0], stamp)
+
+    return Change(verb, owner, parent, primitives, local, lambda answers: answers[0], settle)
+
+
+def _native(value: Any) -> Any:
+    return value.clone() if isinstance(value, RedisType) else value
+
+
+def change_of_step(owner: Any, step: Step) -> Change:
+    """The change that carries out ``owner <symbol>= operand`` on the stored value."""
+    spec = owner.__rapyer_spec_of__()
+    if (
+        owner.python_type in (int, float)
+        and step.symbol in ("+=", "-=")
+        and not isinstance(step.operand, complex)
+    ):
+        amount = step.operand if step.symbol == "+=" else -step.operand
+        return owner.__rapyer_number_change__(
+            step.symbol, int(amount) if isinstance(amount, bool) else amount
+        )  # type: ignore[no-any-return]
+    if owner.python_type is str and step.symbol == "+=" and not spec.constrained:
+        return _append_text(owner, step.operand, spec)
+    return transform(step.symbol, owner, [step], spec)
+
+
+def _append_text(owner: Any, text: str, spec: ValueSpec) -> Change:
+    parent = links.parent_of(owner)
+    addition = spec.to_json(text)
+
+    def primitives(path: Path) -> list[Primitive]:
+        return [Primitive("strapp", path, (addition,))]
+
+    def local() -> Any:
+        return parent.__rapyer_store__(owner, str(parent.__rapyer_current__(owner)) + text)
+
+    def decode(answers: Sequence[Any]) -> Any:
+        return spec.validate_json(answers[0])
+
+    def settle(answers: Sequence[Any], stamp: int) -> None:
+        parent.__rapyer_settle_scalar__(owner, spec.validate_json(answers[0]), stamp)
+
+    return Change("+=", owner, parent, primitives, local, decode, settle)
+
+
+class RedisStr(Scalar, str):
+    """A ``str`` field. ``+=`` and ``*=`` inside a pipeline are applied to the stored text."""
+
+    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    python_type: ClassVar[type] = str
+
+    __hash__ = str.__hash__
+    __iadd__ = _in_place("+=")
+    __imul__ = _in_place("*=")
+
+    def clone(self) -> str:
+        """The text as native ``str``."""
+        return str.__str__(self)
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisStr: ...
+        def __set__(self, instance: Any, value: str) -> None: ...
+
+
+class RedisInt(Scalar, int):
+    """An ``int`` field with an atomic :meth:`increase`. Stored as a signed 64-bit integer."""
+
+    python_type: ClassVar[type] = int
+
+    __hash__ = int.__hash__
+    __iadd__ = _in_place("+=")
+    __isub__ = _in_place("-=")
+    __imul__ = _in_place("*=")
+    __itruediv__ = _in_place("/=")
+    __ifloordiv__ = _in_place("//=")
+    __imod__ = _in_place("%=")
+    __ipow__ = _in_place("**=")
+    __ilshift__ = _in_place("<<=")
+    __irshift__ = _in_place(">>=")
+    __iand__ = _in_place("&=")
+    __ior__ = _in_place("|=")
+    __ixor__ = _in_place("^=")
+
+    def clone(self) -> int:
+        """The number as native ``int``."""
+        return int(self)
+
+    @operation(
+        "increase",
+        effect="write",
+        help="Add an amount to the number, atomically.",
+        example="rapyer increase BlogPost:42/views 5",
+        aliases=("aincrease", "incr"),
+        amount="amount",
+    )
+    async def increase(self, amount: int = 1) -> int:
+        """Add ``amount`` to the stored number, whoever else does; returns the new value.
+
+        Inside a pipeline it is queued and a :class:`~rapyer.batch.Queued` is returned. Raises
+        :class:`~rapyer.errors.KeyNotFound`, :class:`~rapyer.errors.PathNotFound`,
+        :class:`~rapyer.errors.WrongTypeError`, :class:`~rapyer.errors.IntegerOverflowError` and
+        :class:`~rapyer.errors.ConstraintError`, all with the stored value unchanged. Sends one EVALSHA
+        (JSON.NUMINCRBY).
+        """
+        return await perform(self.__rapyer_number_change__("increase", amount))  # type: ignore[no-any-return]
+
+    aincrease = increase
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisInt: ...
+        def __set__(self, instance: Any, value: int) -> None: ...
+
+
+class RedisFloat(Scalar, float):
+    """A ``float`` field with an atomic :meth:`increase`. Always stored as a float: ``1.0`` stays ``1.0``."""
+
+    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    python_type: ClassVar[type] = float
+
+    __hash__ = float.__hash__
+    __iadd__ = _in_place("+=")
+    __isub__ = _in_place("-=")
+    __imul__ = _in_place("*=")
+    __itruediv__ = _in_place("/=")
+    __ifloordiv__ = _in_place("//=")
+    __imod__ = _in_place("%=")
+    __ipow__ = _in_place("**=")
+
+    def clone(self) -> float:
+        """The number as native ``float``."""
+        return float(self)
+
+    @operation(
+        "increase",
+        effect="write",
+        help="Add an amount to the number, atomically.",
+        example="rapyer increase Account:7/balance 12.5",
+        aliases=("aincrease", "incr"),
+        amount="amount",
+    )
+    async def increase(self, amount: float = 1) -> float:
+        """Like :meth:`RedisInt.increase`, with a float."""
+        return await perform(self.__rapyer_number_change__("increase", amount))  # type: ignore[no-any-return]
+
+    aincrease = increase
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisFloat: ...
+        def __set__(self, instance: Any, value: float) -> None: ...
+
+
+class RedisBytes(Scalar, bytes):
+    """A ``bytes`` field, stored as base64 text."""
+
+    python_type: ClassVar[type] = bytes
+
+    __hash__ = bytes.__hash__
+    __iadd__ = _in_place("+=")
+    __imul__ = _in_place("*=")
+
+    def clone(self) -> bytes:
+        """The content as native ``bytes``."""
+        return bytes(memoryview(self))
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisBytes: ...
+        def __set__(self, instance: Any, value: bytes) -> None: ...
+
+
+class RedisDatetime(Scalar, datetime):
+    """A ``datetime`` field, stored as ``isoformat()`` text with its zone and microseconds."""
+
+    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    python_type: ClassVar[type] = datetime
+
+    def __new__(cls, year: Any, *args: Any, **kwargs: Any) -> Self:
+        """A datetime from its parts, or from an existing datetime with zone, microseconds and fold."""
+        if isinstance(year, datetime) and not args and not kwargs:
+            value = year
+            return super().__new__(
+                cls,
+                value.year,
+                value.month,
+                value.day,
+                value.hour,
+                value.minute,
+                value.second,
+                value.microsecond,
+                value.tzinfo,
+                fold=value.fold,
+            )
+        return super().__new__(cls, year, *args, **kwargs)
+
+    __hash__ = datetime.__hash__
+
+    def clone(self) -> datetime:
+        """The point in time as native ``datetime``, in its zone."""
+        return datetime(
+            self.year,
+            self.month,
+            self.day,
+            self.hour,
+            self.minute,
+            self.second,
+            self.microsecond,
+            self.tzinfo,
+            fold=self.fold,
+        )
+
+    def __iadd__(self, other: timedelta) -> Self:
+        return _datetime_add(self, other)  # type: ignore[no-any-return]
+
+    def __isub__(self, other: timedelta) -> Self:
+        return _datetime_sub(self, other)  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisDatetime: ...
+        def __set__(self, instance: Any, value: datetime) -> None: ...
+
+
+_datetime_add = _in_place("+=")
+_datetime_sub = _in_place("-=")
+
+_LIVE_TYPES: dict[type, type[Any]] = {
+    str: RedisStr,
+    int: RedisInt,
+    float: RedisFloat,
+    bytes: RedisBytes,
+    datetime: RedisDatetime,
+}
+
+
+class ListSlot:
+    """The identity of a scalar's place in a list, shared by the values that succeed each other there."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def _register(native_type: type, live_type: type[Any]) -> None:
+    def wrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+        made = live_type(value)
+        object.__setattr__(made, links.PARENT, parent)
+        object.__setattr__(made, links.PLACE, place)
+        return made
+
+    def rewrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+        if getattr(value, links.PARENT, None) is parent:
+            known = getattr(value, links.PLACE)
+            if known is place or known == place or isinstance(known, ListSlot):
+                return value
+        return wrap(value, parent, place, spec_at)
+
+    register_wrap(native_type, wrap)
+    register_wrap(live_type, rewrap)
+
+
+for _native_type, _live_type in _LIVE_TYPES.items():
+    _register(_native_type, _live_type)
