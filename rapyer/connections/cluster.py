@@ -30,7 +30,7 @@ from rapyer.connections.exchange import (
     place_of,
     unreachable,
 )
-from rapyer.connections.lanes import close_with_loop
+from rapyer.connections.lanes import close_connection_soon, close_with_loop
 
 _REDIRECTIONS = 16
 _ASKING = ("ASKING",)
@@ -215,6 +215,12 @@ class ClusterLane:
     def close_with_loop(self) -> None:
         """Have the connections closed when the running event loop shuts down."""
         close_with_loop(self.client, functools.partial(RedisCluster.aclose, self.client))
+
+    def close_soon(self) -> None:
+        """Close all connections without waiting for it, from outside the event loop."""
+        for node in self.client.nodes_manager.nodes_cache.values():
+            for connection in node._connections:
+                close_connection_soon(connection)
 
     async def close(self) -> None:
         """Close all connections; the lane can be used again."""

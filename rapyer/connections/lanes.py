@@ -42,7 +42,16 @@ _OWN_TO_A_POOL = (
 )
 
 
-class BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+class TidyPool(BlockingConnectionPool):
+    """A pool that closes its connections with their event loop, as long as one loop uses it."""
+
+    async def get_connection(self, *args: Any, **options: Any) -> Any:
+        close_with_loop(self, functools.partial(close_pool, self))
+        get_connection: Callable[..., Awaitable[Any]] = super().get_connection
+        return await get_connection(*args, **options)
+
+
+class BlockingSentinelPool(SentinelConnectionPool, TidyPool):
     """Asks Sentinel for the master, and waits for a free connection instead of failing."""
 
 
@@ -59,7 +68,7 @@ class PoolLane:
         # re-authentication around it, which costs as much as the exchange itself.
         self._simple = (
             self._deadlines is not None
-            and type(pool) in (ConnectionPool, BlockingConnectionPool)
+            and type(pool) in (ConnectionPool, BlockingConnectionPool, TidyPool)
             and not pool.connection_kwargs.get("credential_provider")
             and isinstance(getattr(pool, "_available_connections", None), list)
             and isinstance(getattr(pool, "_in_use_connections", None), set)
@@ -174,6 +183,10 @@ class PoolLane:
         # Not a method of the lane: a pool may be shared by clients, and outlives each of them.
         close_with_loop(pool, functools.partial(close_pool, pool))
 
+    def close_soon(self) -> None:
+        """Close all connections without waiting for it, from outside the event loop."""
+        close_pool_soon(self.pool)
+
     async def close(self) -> None:
         """Close all connections; the lane can be used again."""
         if self._deadlines is not None:
@@ -187,6 +200,19 @@ async def close_pool(pool: Any) -> None:
     manager = getattr(pool, "sentinel_manager", None)
     for sentinel in manager.sentinels if manager else ():
         await sentinel.connection_pool.disconnect()
+
+
+def close_pool_soon(pool: Any) -> None:
+    """Close the connections of a pool without waiting for it, from outside their event loop."""
+    for connection in (*pool._available_connections, *pool._in_use_connections):
+        close_connection_soon(connection)
+
+
+def close_connection_soon(connection: Any) -> None:
+    """Close a connection when its event loop runs next; nothing to do when that is closed."""
+    reader = connection._reader
+    if reader is not None and not reader._loop.is_closed():
+        connection._close()
 
 
 def sibling_pool(pool: Any) -> Any:

@@ -19,7 +19,7 @@ from redis.asyncio.cluster import RedisCluster
 from rapyer import errors
 from rapyer.connections.cluster import ClusterLane, one_slot, sibling_cluster
 from rapyer.connections.exchange import Command, missing_module, refused
-from rapyer.connections.lanes import PoolLane, belongs_elsewhere, sibling_pool
+from rapyer.connections.lanes import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
 
 AsyncClient = Redis | RedisCluster
 Guard = Callable[[Sequence[Command]], None]
@@ -136,6 +136,17 @@ class Session:
         lane = self._lanes.pop(loop, None)
         if lane is not None:
             await lane.close()
+
+    def close_soon(self) -> None:
+        """Close the connections of all event loops from outside of them, without waiting.
+
+        For the end of a test: the sockets are closed when their loop runs next, or closes.
+        """
+        while self._lanes:
+            _, lane = self._lanes.popitem()
+            lane.close_soon()
+        if self._pool is not None:
+            close_pool_soon(self._pool)
 
     async def _exchange(self, commands: Sequence[Command], write: bool, node: Any) -> list[Any]:
         if self.guard is not None:

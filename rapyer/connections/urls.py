@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import (
     URL_QUERY_ARGUMENT_PARSERS,
@@ -37,7 +37,7 @@ from redis.asyncio.sentinel import (
 from redis.backoff import NoBackoff
 
 from rapyer.connections.embedded import EmbeddedConnection
-from rapyer.connections.lanes import BlockingSentinelPool
+from rapyer.connections.lanes import BlockingSentinelPool, TidyPool
 from rapyer.connections.session import Session
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConfigurationError
@@ -173,7 +173,7 @@ def _limits(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pooled(connection_class: type, settings: dict[str, Any]) -> Redis:
-    pool: Any = BlockingConnectionPool(connection_class=connection_class, **_limits(settings))
+    pool: Any = TidyPool(connection_class=connection_class, **_limits(settings))
     # Constructed, not connected: this is where redis-py meets a setting it does not know.
     pool.make_connection()
     return _Client.from_pool(pool)

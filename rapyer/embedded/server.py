@@ -94,6 +94,13 @@ class EmbeddedServer:
         """The path of the Unix socket to connect to, whether the server runs or not."""
         return self._place.address()
 
+    @property
+    def url(self) -> str:
+        """The URL that leads to this server from every process of the user."""
+        from urllib.parse import quote
+
+        return SCHEME + quote(self.directory)
+
     def ensure_running(self) -> str:
         """Start the server unless it answers, and return the path of its socket.
 
@@ -175,6 +182,14 @@ class EmbeddedServer:
         except TimeoutError as error:
             raise connection_error(f"{self!r} is being started by another process") from error
         return True
+
+    def flush(self) -> None:
+        """Delete everything in all databases, starting the server if need be.
+
+        Sends ``FLUSHALL``.
+        """
+        with Wire(self.ensure_running()) as wire:
+            wire.call("FLUSHALL")
 
     def _answers(self) -> bool:
         """Whether the server is there and ready; one that is loading its data is waited for."""

@@ -1,0 +1,165 @@
+"""Servers of special kinds for the tests: with TLS, with users, clusters, sentinels, proxies.
+
+The plain server of most tests is the fixture ``rapyer_server`` of :mod:`rapyer.testing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from rapyer.embedded.binaries import find_binaries
+from rapyer.embedded.wire import Reply, Wire
+
+START_SECONDS = 20.0
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = START_SECONDS) -> None:
+    """Return when ``condition()`` is true; fail when it is not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds} s: {condition}"
+        time.sleep(0.002)
+
+
+async def until(condition: Callable[[], object], *, seconds: float = START_SECONDS) -> None:
+    """The same in an event loop, which goes on meanwhile."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisProcess:
+    """A server of the tests: a child process with a Unix socket, and a TCP port if asked for.
+
+    :param directory: its own, for socket, log and data.
+    :param options: of its configuration; ``port`` and the like.
+    :param json: whether it has the JSON module.
+    """
+
+    def __init__(self, directory: Path, *options: str, json: bool = True) -> None:
+        self.directory = directory
+        self.socket = directory / "s"
+        self.options = options
+        self.json = json
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *mode: str) -> None:
+        binaries = find_binaries()
+        assert binaries is not None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        words = [binaries.server, *mode]
+        words += ["--unixsocket", "s", "--dir", ".", "--save", "", "--logfile", "log"]
+        words += self.options if "--port" in self.options else ["--port", "0", *self.options]
+        if self.json and binaries.json and not mode:
+            words += ["--loadmodule", binaries.json]
+        self.process = subprocess.Popen(words, cwd=self.directory, stdin=subprocess.DEVNULL)
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "log").read_text()
+        try:
+            self.call("PING")
+        except OSError:
+            return False
+        return True
+
+    def call(self, *words: str | bytes | int) -> Reply:
+        """One command over the Unix socket."""
+        with Wire(str(self.socket)) as wire:
+            return wire.call(*words)
+
+    def stop(self) -> None:
+        """End the process at once, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def running(server: RedisProcess, *mode: str) -> Iterator[RedisProcess]:
+    """``server``, started, and ended with the block."""
+    server.start(*mode)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Proxy:
+    """A TCP server between a client and a Unix socket that can lose replies.
+
+    :ivar cut_after: when the server's answer to a request that contains these bytes arrives, the
+        connection is cut instead: the server has executed it, the client cannot know.
+    :ivar mute: answers are kept back, without cutting anything.
+    :ivar connections: how many have been made.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.port = 0
+        self.cut_after: bytes | None = None
+        self.mute = False
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        up_reader, up_writer = await asyncio.open_unix_connection(self.target)
+        self.writers += [writer, up_writer]
+        doomed = False
+
+        async def forward_requests() -> None:
+            nonlocal doomed
+            while data := await reader.read(65536):
+                self.requests.append(data)
+                if self.cut_after is not None and self.cut_after in data:
+                    doomed = True
+                up_writer.write(data)
+            up_writer.close()
+
+        requests = asyncio.create_task(forward_requests())
+        try:
+            while data := await up_reader.read(65536):
+                if doomed:
+                    break
+                if not self.mute:
+                    writer.write(data)
+        finally:
+            requests.cancel()
+            writer.close()
+            up_writer.close()
+
+    def cut_all(self) -> None:
+        """Close all connections now."""
+        for writer in self.writers:
+            writer.close()
+        self.writers.clear()
+
+
+@asynccontextmanager
+async def proxied(target: str) -> AsyncIterator[Proxy]:
+    """A proxy to the server at a Unix socket."""
+    proxy = Proxy(target)
+    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut_all()
