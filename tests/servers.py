@@ -30,7 +30,7 @@ def wait_until(condition: Callable[[], object], *, seconds: float = START_SECOND
 async def until(condition: Callable[[], object], *, seconds: float = START_SECONDS) -> None:
     """The same in an event loop, which goes on meanwhile."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a condition of another process has no event
             await asyncio.sleep(0.002)
 
 
