@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, dataclass_transform
 
 import redis.exceptions
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema
-from typing_extensions import Self
 
 from rapyer import links, registry
 from rapyer.batch import Batch, Change, current_batch, perform, pipeline, session_of
@@ -27,22 +26,23 @@ from rapyer.errors import (
 )
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.live import SLOTS, building_class, install_fields
+from rapyer.locks import DEFAULT_EXPIRY, Lock, lock_key
 from rapyer.nested import Embedded, copy_natively
 from rapyer.paths import Path
 from rapyer.raw import set_ttl as set_document_ttl
-from rapyer.schema import map_schemas, model_spec, nullable_by_default
+from rapyer.schema import model_spec
 from rapyer.script import Primitive
 from rapyer.storable import check_storable
+from rapyer.stored import map_schemas, nullable_by_default
 
 if TYPE_CHECKING:
-    _PydanticMeta = type
-    from pydantic._internal._model_construction import ModelMetaclass as _PydanticMeta  # type: ignore[assignment]
+    from pydantic._internal._model_construction import ModelMetaclass as _PydanticMeta
 else:
     _PydanticMeta = type(BaseModel)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
-class ModelMeta(_PydanticMeta):  # type: ignore[misc, valid-type]
+class ModelMeta(_PydanticMeta):
     """Pydantic's metaclass, plus live fields and the registry."""
 
     def __new__(
@@ -408,8 +408,30 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
 
         See :func:`rapyer.pipeline`.
         """
-        return pipeline(cast(links.Document, links.locate(self)[0]), watch=watch)
+        return pipeline(links.locate(self)[0], watch=watch)
 
+    def lock(
+        self, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+    ) -> AbstractAsyncContextManager[Lock]:
+        """Hold the document's lock for the length of an ``async with`` block.
+
+        ``timeout`` seconds are waited for it (None: as long as it takes), it ends by itself ``expiry``
+        seconds after its holder died. Raises :class:`~rapyer.errors.LockError`.
+        """
+        document, _ = links.locate(self)
+        return lock_key(
+            session_of(document), document.__rapyer_key__(), timeout=timeout, expiry=expiry
+        )
+
+    @classmethod
+    def lock_from_key(
+        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+    ) -> AbstractAsyncContextManager[Lock]:
+        """Like :meth:`lock`, for the document with this key or pk, which need not exist."""
+        return lock_key(cls._session(), cls._own_key(key), timeout=timeout, expiry=expiry)
+
+    alock = lock
+    alock_from_key = lock_from_key
     asave = save
     asave_changes = save_changes
     aload = load
@@ -430,7 +452,7 @@ def _pk_of(model: AtomicRedisModel) -> str:
             raise InvalidValueError(
                 f"{type(model).__name__}.{field} is the document's key and must not be None"
             )
-        if type(value) is str or isinstance(value, str) and not hasattr(value, "value"):
+        if type(value) is str or (isinstance(value, str) and not hasattr(value, "value")):
             return str(value)
         text = model_spec(type(model)).field(field).to_json(value).decode()
         import json

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rapyer.paths import addressable_prefix, json_path
 
 if TYPE_CHECKING:
-    from rapyer.schema import Schema, ValueSpec
+    from rapyer.schema import ValueSpec
     from rapyer.script import Primitive
+    from rapyer.stored import Schema
 
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "multiple of"))
 _LENGTHS = (("min_length", "length >="), ("max_length", "length <="))
@@ -53,7 +54,7 @@ def _text(spec: ValueSpec, schema: Schema) -> str:
     core = spec.peel(schema)
     if core is not schema:
         inner = schema
-        while inner is not core and inner["type"] not in ("nullable",) and "schema" in inner:
+        while inner is not core and inner["type"] != "nullable" and "schema" in inner:
             inner = inner["schema"]
         return _text(spec, core if inner["type"] != "nullable" else inner)
     if kind == "list":
@@ -70,19 +71,16 @@ def _text(spec: ValueSpec, schema: Schema) -> str:
         return f"{kind}[{_text(spec, schema.get('items_schema', {'type': 'any'}))}]{_constraints(schema)}"
     if kind == "tuple":
         items = schema.get("items_schema", [])
-        inner = ", ".join(_text(spec, item) for item in items)
-        return (
-            f"tuple[{inner}, ...]"
-            if schema.get("variadic_item_index") is not None
-            else f"tuple[{inner}]"
-        )
+        words = ", ".join(_text(spec, item) for item in items)
+        many = schema.get("variadic_item_index") is not None
+        return f"tuple[{words}, ...]" if many else f"tuple[{words}]"
     if kind == "literal":
         return " | ".join(repr(value) for value in schema["expected"])
     if kind in ("model", "enum", "dataclass"):
         return str(schema["cls"].__name__)
     if kind in ("union", "tagged-union"):
         return " | ".join(dict.fromkeys(_text(spec, arm) for arm in spec._arms(schema)))
-    return _NAMES.get(kind, kind) + _constraints(schema)
+    return str(_NAMES.get(kind, kind)) + _constraints(schema)
 
 
 def describe(spec: ValueSpec) -> str:

@@ -75,7 +75,7 @@ class OutcomeUnknownError(ConnectionError):
     """
 
 
-class KeyNotFound(RapyerError, KeyError):
+class KeyNotFound(RapyerError, KeyError):  # noqa: N818 - the documented name
     """The document does not exist."""
 
     def __init__(self, message: str, *, key: str | None = None) -> None:

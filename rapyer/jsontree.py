@@ -8,13 +8,14 @@ is then compared and set. Python's ``json`` keeps integers and floats exact and 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rapyer.paths import Path
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the program
     """A primitive that cannot apply; ``reason`` is one of the script's reasons."""
 
     def __init__(self, reason: str, detail: str = "", more: str = "") -> None:
@@ -86,12 +87,13 @@ def _increment(old: Any, args: Sequence[bytes]) -> Any:
         new, number = float(old) + float(amount), float
         if new - new != 0:
             raise Refusal("overflow", str(old), amount)
-    for sign, limit, holds in (
-        (">=", ge, lambda a, b: a >= b),
-        (">", gt, lambda a, b: a > b),
-        ("<=", le, lambda a, b: a <= b),
-        ("<", lt, lambda a, b: a < b),
-    ):
+    tests: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
+        (">=", ge, operator.ge),
+        (">", gt, operator.gt),
+        ("<=", le, operator.le),
+        ("<", lt, operator.lt),
+    )
+    for sign, limit, holds in tests:
         if limit and not holds(new, number(limit)):
             raise Refusal("bound", str(new), f"{sign} {limit}")
     return new

@@ -178,7 +178,7 @@ class ModelNode(links.Node):
 
     def _assign_with_model_validators(self, name: str, value: Any, in_batch: bool) -> None:
         before = dict(self.__dict__)
-        trial = self.__class__.model_construct(**{})  # type: ignore[attr-defined]
+        trial = self.__class__.model_construct()  # type: ignore[attr-defined]
         object.__setattr__(trial, "__dict__", dict(before))
         object.__setattr__(trial, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))  # type: ignore[attr-defined]
         object.__setattr__(trial, "__pydantic_extra__", self.__pydantic_extra__)  # type: ignore[attr-defined]
@@ -254,8 +254,9 @@ def adopted(old: Any, new: Any) -> Any:
     if isinstance(old, Container) and isinstance(new, old.python_type):
         old.__rapyer_adopt__(new)
         return old
-    if isinstance(old, ModelNode) and isinstance(new, native_class(type(old))):  # type: ignore[arg-type]
-        if native_class(type(new)) is native_class(type(old)):  # type: ignore[arg-type]
+    if isinstance(old, ModelNode) and isinstance(new, BaseModel):
+        old_class = native_class(cast("type[BaseModel]", type(old)))
+        if native_class(type(new)) is old_class:
             old.__rapyer_adopt__(new)
             return old
     return new

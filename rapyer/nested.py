@@ -7,10 +7,9 @@ is equal to plain instances, copies and pickles as one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel
-from typing_extensions import Self
 
 from rapyer import links
 from rapyer.batch import Change, current_batch, perform
@@ -67,7 +66,7 @@ class Embedded(ModelNode):
 
     def clone(self) -> Any:
         """A deep copy without any Redis type in it: a plain model where the class is one."""
-        return self.__rapyer_native_copy__()
+        return native(self)
 
     async def __rapyer_save_inner__(self) -> None:
         text = model_spec(type(self)).to_json(self)  # type: ignore[arg-type]
@@ -103,13 +102,14 @@ class View(Embedded):
         __dict__: dict[str, Any]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in type(self).__pydantic_fields__:  # type: ignore[attr-defined]
+        model: Any = self
+        if name in type(model).__pydantic_fields__:
             self.__rapyer_assign__(name, value)
         elif (
-            current_batch() is not None
-            and self.__pydantic_extra__ is not None
+            model.__pydantic_extra__ is not None
+            and current_batch() is not None
             and not name.startswith("_")
-        ):  # type: ignore[attr-defined]
+        ):
             self.__rapyer_assign_extra__(name, value)
         else:
             super().__setattr__(name, value)
@@ -180,7 +180,7 @@ class View(Embedded):
 
 def copy_natively(model: Any) -> Any:
     """A deep copy of a model in which all values are native."""
-    cls = type(model)
+    cls: Any = type(model)
     copy = cls.__new__(cls)
     object.__setattr__(
         copy, "__dict__", {name: native(value) for name, value in model.__dict__.items()}
@@ -206,4 +206,6 @@ def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
         **{name: LiveField(name) for name in cls.__pydantic_fields__},
     }
     metaclass: Any = type(cls)
-    return type.__new__(metaclass, cls.__name__, (View, cls), namespace)  # type: ignore[no-any-return]
+    new: Any = type.__new__
+    made: type[BaseModel] = new(metaclass, cls.__name__, (View, cls), namespace)
+    return made

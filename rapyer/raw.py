@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from rapyer.batch import Change, current_batch, perform, session_of
 from rapyer.binding import live, native
@@ -90,7 +88,7 @@ class RawDocument(Document):
 
     async def load(self) -> Self:
         """Read the stored content again. Sends JSON.GET."""
-        self._value = json.loads((await read_text(self, ())))
+        self._value = json.loads(await read_text(self, ()))
         return self
 
     async def save(self, *, nx: bool = False, xx: bool = False) -> Self:

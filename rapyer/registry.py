@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from rapyer.errors import AmbiguousModelError, WrongModelError
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
+    from rapyer.locks import Lock
 
 _models: dict[tuple[str, str], weakref.ref[Any]] = {}
 
@@ -52,3 +54,19 @@ def of_key(key: str) -> type[AtomicRedisModel]:
             f"{key!r}: {names} share the key prefix; call the method of the one you mean"
         )
     return candidates[0]
+
+
+def lock_from_key(
+    key: str, *, timeout: float | None = None, expiry: float | None = None
+) -> AbstractAsyncContextManager[Lock]:
+    """Hold the lock of the document with this whole key, through its model's own client.
+
+    See ``AtomicRedisModel.lock``. Raises :class:`~rapyer.errors.WrongModelError` for a key of no known
+    model and :class:`~rapyer.errors.LockError`.
+    """
+    from rapyer.locks import DEFAULT_EXPIRY
+
+    model = of_key(key)
+    return model.lock_from_key(
+        key, timeout=timeout, expiry=DEFAULT_EXPIRY if expiry is None else expiry
+    )

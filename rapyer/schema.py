@@ -1,158 +1,37 @@
-"""What an annotation says about a value: how it is stored, validated, navigated and described.
+"""What an annotation says about a value: how it is validated, stored, navigated and described.
 
-Pydantic has already turned every annotation into a core schema. :func:`document_schema` rewrites such a
-schema into that of the *stored form* (base64 bytes, ``isoformat`` datetimes, field names instead of
-aliases, no computed fields, nothing excluded), and :class:`ValueSpec` compiles and walks it. Values are
-only converted here; where they live and how they reach the server is not this module's business.
+:class:`ValueSpec` compiles and walks the document schemas of :mod:`rapyer.stored`. Values are only
+converted here; where they live and how they reach the server is not this module's business.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel
 from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
 
 from rapyer.errors import InvalidValueError
+from rapyer.stored import (
+    INT64_MAX,
+    INT64_MIN,
+    POLYMORPHIC,
+    STORED_CONFIG,
+    Schema,
+    count_subclasses,
+    document_schema,
+    loading_schema,
+    mentions,
+)
 
-Schema: TypeAlias = dict[str, Any]
-
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SPEC_ATTRIBUTE = "__rapyer_spec__"
 
-_SINGLE = (
-    "schema",
-    "keys_schema",
-    "values_schema",
-    "lax_schema",
-    "strict_schema",
-    "json_schema",
-    "python_schema",
-    "extras_schema",
-    "extras_keys_schema",
-)
-_STORED_CONFIG = {
-    "ser_json_bytes": "base64",
-    "val_json_bytes": "base64",
-    "ser_json_inf_nan": "constants",
-}
 _SUSPICIOUS_NUMBER = re.compile(rb"[0-9]{19}|NaN|Infinity")
-
-
-def _encode_base64(value: bytes) -> str:
-    return base64.b64encode(value).decode("ascii")
-
-
-def _serializer(function: Callable[[Any], str]) -> Schema:
-    return {
-        "type": "function-plain",
-        "function": function,
-        "when_used": "json",
-        "return_schema": {"type": "str"},
-    }
-
-
-def _rewrite_bytes(schema: Schema) -> Schema:
-    return {"serialization": _serializer(_encode_base64), **schema}
-
-
-def _rewrite_datetime(schema: Schema) -> Schema:
-    return {"serialization": _serializer(datetime.isoformat), **schema}
-
-
-def _rewrite_float(schema: Schema) -> Schema:
-    return {**schema, "allow_inf_nan": False}
-
-
-def _rewrite_int(schema: Schema) -> Schema:
-    if "gt" not in schema:
-        schema = {"ge": INT64_MIN, **schema}
-    if "lt" not in schema:
-        schema = {"le": INT64_MAX, **schema}
-    return schema
-
-
-def _rewrite_model(schema: Schema) -> Schema:
-    return {**schema, "config": {**schema.get("config", {}), **_STORED_CONFIG}}
-
-
-def _rewrite_fields(schema: Schema) -> Schema:
-    return {**schema, "computed_fields": []}
-
-
-def _rewrite_field(schema: Schema) -> Schema:
-    field = {
-        k: v for k, v in schema.items() if k not in ("serialization_alias", "serialization_exclude")
-    }
-    field["schema"] = nullable_by_default(field["schema"])
-    return field
-
-
-_REWRITES: dict[str, Callable[[Schema], Schema]] = {
-    "bytes": _rewrite_bytes,
-    "datetime": _rewrite_datetime,
-    "float": _rewrite_float,
-    "int": _rewrite_int,
-    "model": _rewrite_model,
-    "model-fields": _rewrite_fields,
-    "model-field": _rewrite_field,
-    "dataclass-field": _rewrite_field,
-    "typed-dict-field": _rewrite_field,
-}
-
-
-def nullable_by_default(schema: Schema) -> Schema:
-    """A field's schema that also accepts None when None is the field's default."""
-    if schema.get("type") != "default" or schema.get("default", ...) is not None:
-        return schema
-    inner = schema["schema"]
-    if inner.get("type") in ("nullable", "any", "none"):
-        return schema
-    return {**schema, "schema": {"type": "nullable", "schema": inner}}
-
-
-def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """``schema`` with ``change`` applied to each schema directly inside it; the rest is shared."""
-    changed = dict(schema)
-    for name in _SINGLE:
-        if isinstance(schema.get(name), dict):
-            changed[name] = change(schema[name])
-    items = schema.get("items_schema")
-    if isinstance(items, dict):
-        changed["items_schema"] = change(items)
-    elif isinstance(items, list):
-        changed["items_schema"] = [change(item) for item in items]
-    for name in ("steps", "definitions"):
-        if isinstance(schema.get(name), list):
-            changed[name] = [change(step) for step in schema[name]]
-    choices = schema.get("choices")
-    if isinstance(choices, dict):
-        changed["choices"] = {tag: change(choice) for tag, choice in choices.items()}
-    elif isinstance(choices, list):
-        changed["choices"] = [
-            (change(choice[0]), choice[1]) if isinstance(choice, tuple) else change(choice)
-            for choice in choices
-        ]
-    fields = schema.get("fields")
-    if isinstance(fields, dict) and schema["type"] in ("model-fields", "typed-dict"):
-        changed["fields"] = {name: change(field) for name, field in fields.items()}
-    elif isinstance(fields, list):
-        changed["fields"] = [change(field) for field in fields if isinstance(field, dict)]
-    return changed
-
-
-def document_schema(schema: Schema) -> Schema:
-    """The core schema of the stored form of what ``schema`` describes."""
-    rewrite = _REWRITES.get(schema["type"])
-    if rewrite is not None:
-        schema = rewrite(schema)
-    return map_schemas(schema, document_schema)
 
 
 class Bounds(NamedTuple):
@@ -209,6 +88,8 @@ class ValueSpec:
         self.definitions = definitions
         self.config = config
         self.source: Schema | None = None
+        self.nested: tuple[type[BaseModel], ...] = ()
+        self.subclasses = 0
         self._children: dict[Any, ValueSpec] = {}
 
     # -- compiling -------------------------------------------------------------------------------
@@ -223,13 +104,23 @@ class ValueSpec:
         return cast(CoreSchema, schema)
 
     def _core_config(self) -> Any:
-        return {**self.config, **_STORED_CONFIG}
+        return {**self.config, **STORED_CONFIG}
 
     @cached_property
     def _validator(self) -> SchemaValidator:
         return SchemaValidator(
             self._complete(self.schema), self._core_config(), _use_prebuilt=False
         )
+
+    @cached_property
+    def _loader(self) -> SchemaValidator:
+        if not any(
+            mentions(schema, "bytes") for schema in (self.schema, *self.definitions.values())
+        ):
+            return self._validator
+        definitions = {name: loading_schema(schema) for name, schema in self.definitions.items()}
+        loading = ValueSpec(loading_schema(self.schema), definitions, self.config)
+        return loading._validator
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
@@ -245,7 +136,7 @@ class ValueSpec:
 
     def validate_json(self, text: bytes | str) -> Any:
         """The native value that stored JSON ``text`` stands for; raises ``ValidationError``."""
-        return self._validator.validate_json(text, by_alias=False, by_name=True)
+        return self._loader.validate_json(text, by_alias=False, by_name=True)
 
     def validate_assignment(self, model: BaseModel, name: str, value: Any) -> Any:
         """Pydantic's validation of one assignment, field and model validators included."""
@@ -282,7 +173,7 @@ class ValueSpec:
         if self.python_type in (str, bytes):
             return self.validate_python(text)
         try:
-            return self._validator.validate_strings(text)
+            return self._validator.validate_strings(cast(Any, text))
         except ValueError:
             if kind not in ("union", "literal", "enum") or _as_json(text) != text:
                 raise
@@ -296,9 +187,7 @@ class ValueSpec:
             kind = schema["type"]
             if kind == "definition-ref":
                 schema = self.definitions[schema["schema_ref"]]
-            elif kind == "definitions":
-                schema = schema["schema"]
-            elif kind in _TRANSPARENT:
+            elif kind == "definitions" or kind in _TRANSPARENT:
                 schema = schema["schema"]
             elif kind == "lax-or-strict":
                 schema = schema["lax_schema"]
@@ -306,6 +195,8 @@ class ValueSpec:
                 schema = schema["python_schema"]
             elif kind == "chain":
                 schema = schema["steps"][-1]
+            elif kind == "tagged-union" and POLYMORPHIC in schema.get("metadata", ()):
+                schema = schema["metadata"][POLYMORPHIC]
             elif kind in ("union", "tagged-union") and value is not None:
                 arm = self._arm(schema, value)
                 if arm is None:
@@ -375,12 +266,12 @@ class ValueSpec:
         core = self.core
         if core["type"] == "model":
             core = self.peel(core["schema"])
-        return cast(dict[str, Schema], core.get("fields", {})) if "fields" in core else {}
+        fields = core.get("fields")
+        return fields if isinstance(fields, dict) else {}
 
     def field_names(self) -> list[str]:
         """The names of a model's (or typed dict's) fields; empty for anything else."""
-        fields = self._fields()
-        return list(fields) if isinstance(fields, dict) else []
+        return list(self._fields())
 
     def field(self, name: str) -> ValueSpec:
         """The spec of a model's field."""
@@ -524,24 +415,31 @@ def native_class(cls: type[BaseModel]) -> type[BaseModel]:
 
 
 def model_spec(cls: type[BaseModel]) -> ValueSpec:
-    """The spec of the whole documents (or nested values) of model class ``cls``."""
+    """The spec of the whole documents (or nested values) of model class ``cls``.
+
+    Made once, and again when the class is rebuilt or a nested model's class gets a subclass.
+    """
     spec = cls.__dict__.get(SPEC_ATTRIBUTE)
-    if spec is not None and spec.source is cls.__dict__.get(
-        "__pydantic_core_schema__", spec.source
-    ):
+    if spec is not None and _is_current(spec, cls):
         return cast(ValueSpec, spec)
     cls = native_class(cls)
+    spec = cls.__dict__.get(SPEC_ATTRIBUTE)
+    if spec is not None and _is_current(spec, cls):
+        return cast(ValueSpec, spec)
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
-    source = cast(Schema, cls.__pydantic_core_schema__)
-    schema = document_schema(source)
-    definitions: dict[str, Schema] = {}
-    if schema["type"] == "definitions":
-        definitions = {definition["ref"]: definition for definition in schema["definitions"]}
-        schema = schema["schema"]
-    config = dict(ValueSpec(schema, definitions, {}).core.get("config", {}))
+    stored = document_schema(cls)
+    config = dict(ValueSpec(stored.schema, stored.definitions, {}).core.get("config", {}))
     config.pop("title", None)
-    spec = ValueSpec(schema, definitions, config)
-    spec.source = source
+    spec = ValueSpec(stored.schema, stored.definitions, config)
+    spec.source = cast(Schema, cls.__pydantic_core_schema__)
+    spec.nested = stored.nested
+    spec.subclasses = count_subclasses(stored.nested)
     type.__setattr__(cls, SPEC_ATTRIBUTE, spec)
     return spec
+
+
+def _is_current(spec: ValueSpec, cls: type[BaseModel]) -> bool:
+    return spec.source is cls.__dict__.get("__pydantic_core_schema__") and (
+        not spec.nested or spec.subclasses == count_subclasses(spec.nested)
+    )

@@ -64,7 +64,7 @@ class Answer(NamedTuple):
     values: list[Any]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of the program
     """The batch was refused as a whole because of the primitive at ``position``."""
 
     def __init__(self, position: int, error: Exception) -> None:

@@ -72,5 +72,6 @@ async def teardown_rapyer() -> None:
 def _configs(models: list[type[AtomicRedisModel]]) -> list[Any]:
     from rapyer.base import AtomicRedisModel
 
-    configs = {id(model.Meta): model.Meta for model in [AtomicRedisModel, *models]}
+    classes: list[type[AtomicRedisModel]] = [AtomicRedisModel, *models]
+    configs = {id(model.Meta): model.Meta for model in classes}
     return list(configs.values())

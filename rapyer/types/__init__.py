@@ -3,11 +3,19 @@
 from rapyer.types.base import RedisType
 from rapyer.types.dict import RedisDict
 from rapyer.types.list import RedisList
-from rapyer.types.scalars import RedisBytes, RedisDatetime, RedisFloat, RedisInt, RedisStr
+from rapyer.types.scalars import (
+    RedisBytes,
+    RedisDatetime,
+    RedisDatetimeTimestamp,
+    RedisFloat,
+    RedisInt,
+    RedisStr,
+)
 
 __all__ = [
     "RedisBytes",
     "RedisDatetime",
+    "RedisDatetimeTimestamp",
     "RedisDict",
     "RedisFloat",
     "RedisInt",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
-from typing_extensions import Self
 
 from rapyer import links
 from rapyer.batch import Change, current_batch, perform
@@ -92,7 +91,7 @@ class RedisType:
             return [Primitive("set", path, (text, b""))]
 
         queued = await perform(Change("save", self, None, primitives, lambda: None))
-        return self if queued is None else queued  # type: ignore[no-any-return]
+        return self if queued is None else queued
 
     async def load(self) -> Self:
         """Read the stored value and make the local one equal to it; returns the live value.
@@ -105,3 +104,6 @@ class RedisType:
         from rapyer.reading import load_value
 
         return await load_value(self)  # type: ignore[no-any-return]
+
+    asave = save
+    aload = load

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, ItemsView, Iterable, Mapping, Sequence, ValuesView
-from typing import Any, ClassVar, Generic, TypeVar
-
-from typing_extensions import Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from rapyer import links
 from rapyer.batch import Change, apply_now, current_batch, perform
@@ -17,6 +15,9 @@ from rapyer.paths import Path
 from rapyer.script import Primitive
 from rapyer.types.container import SPEC, STAMP, Container, pending_steps, register_container
 from rapyer.types.scalars import Scalar, change_of_step
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_values
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,7 +34,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     __slots__ = (SPEC, STAMP, links.PARENT, links.PLACE)
     python_type: ClassVar[type] = dict
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         dict.__init__(self, *args, **kwargs)
@@ -97,13 +98,13 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         """The live value at ``key``, or ``default``."""
         return self._live_at(key) if dict.__contains__(self, key) else default
 
-    def values(self) -> ValuesView[V]:
+    def values(self) -> dict_values[K, V]:
         """The live values."""
         for key in self:
             self._live_at(key)
         return dict.values(self)
 
-    def items(self) -> ItemsView[K, V]:
+    def items(self) -> dict_items[K, V]:
         """The keys with their live values."""
         for key in self:
             self._live_at(key)
@@ -287,7 +288,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         """Set several entries, from a mapping, an iterable of pairs and keywords."""
         apply_now(self._set_change("update", dict(*args, **kwargs)))
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]
         self.update(other)
         return self
 
@@ -364,7 +365,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
         Sends one EVALSHA (JSON.SET for each entry).
         """
-        return await perform(self._set_change("aupdate", dict(entries, **kwargs)))  # type: ignore[no-any-return, arg-type]
+        return await perform(self._set_change("aupdate", dict(entries, **kwargs)))  # type: ignore[no-any-return]
 
     @operation(
         "pop",

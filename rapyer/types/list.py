@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, SupportsIndex, TypeVar, overload
-
-from typing_extensions import Self
+from typing import Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, overload
 
 from rapyer import links
 from rapyer.batch import Change, apply_now, current_batch, perform
@@ -38,7 +36,7 @@ class RedisList(Container, list[T], Generic[T]):
 
     __slots__ = (SPEC, STAMP, links.PARENT, links.PLACE)
     python_type: ClassVar[type] = list
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, items: Iterable[T] = ()) -> None:
         list.__init__(self, items)
@@ -345,7 +343,7 @@ class RedisList(Container, list[T], Generic[T]):
         else:
             apply_now(self._pop_change("__delitem__", index, b"strict"))
 
-    def __iadd__(self, items: Iterable[T]) -> Self:  # type: ignore[misc]
+    def __iadd__(self, items: Iterable[T]) -> Self:  # type: ignore[override, misc]
         self.extend(items)
         return self
 

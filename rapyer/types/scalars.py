@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
-from typing_extensions import Self
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from rapyer import links
 from rapyer.batch import Change, current_batch, perform
@@ -20,11 +21,14 @@ from rapyer.binding import link, register_wrap
 from rapyer.errors import InvalidValueError
 from rapyer.operations import operation
 from rapyer.paths import Path
-from rapyer.schema import INT64_MAX, INT64_MIN, ValueSpec
+from rapyer.schema import ValueSpec
 from rapyer.script import Primitive
+from rapyer.stored import INT64_MAX, INT64_MIN
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
+LIVE_TYPE = "rapyer_live_type"
+"""The key in a schema's metadata that names a live type other than that of the native type."""
 
 
 class Step(NamedTuple):
@@ -182,10 +186,9 @@ def change_of_step(owner: Any, step: Step) -> Change:
         and step.symbol in ("+=", "-=")
         and not isinstance(step.operand, complex)
     ):
-        amount = step.operand if step.symbol == "+=" else -step.operand
-        return owner.__rapyer_number_change__(
-            step.symbol, int(amount) if isinstance(amount, bool) else amount
-        )  # type: ignore[no-any-return]
+        amount = +step.operand if step.symbol == "+=" else -step.operand
+        change: Change = owner.__rapyer_number_change__(step.symbol, amount)
+        return change
     if owner.python_type is str and step.symbol == "+=" and not spec.constrained:
         return _append_text(owner, step.operand, spec)
     return transform(step.symbol, owner, [step], spec)
@@ -381,11 +384,8 @@ class RedisDatetime(Scalar, datetime):
             fold=self.fold,
         )
 
-    def __iadd__(self, other: timedelta) -> Self:
-        return _datetime_add(self, other)  # type: ignore[no-any-return]
-
-    def __isub__(self, other: timedelta) -> Self:
-        return _datetime_sub(self, other)  # type: ignore[no-any-return]
+    __iadd__ = _in_place("+=")
+    __isub__ = _in_place("-=")
 
     if TYPE_CHECKING:
 
@@ -393,8 +393,29 @@ class RedisDatetime(Scalar, datetime):
         def __set__(self, instance: Any, value: datetime) -> None: ...
 
 
-_datetime_add = _in_place("+=")
-_datetime_sub = _in_place("-=")
+class RedisDatetimeTimestamp(RedisDatetime):
+    """A ``datetime`` field that is stored as a number: the seconds since 1970 in UTC.
+
+    It comes back in UTC, to the microsecond. A naive datetime is taken as local time, as
+    ``datetime.timestamp`` does.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = cast(dict[str, Any], handler(datetime))
+        written = core_schema.plain_serializer_function_ser_schema(
+            datetime.timestamp, when_used="json", return_schema=core_schema.float_schema()
+        )
+        marked = {**schema.get("metadata", {}), LIVE_TYPE: cls}
+        return cast(CoreSchema, {**schema, "serialization": written, "metadata": marked})
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisDatetimeTimestamp: ...
+        def __set__(self, instance: Any, value: datetime) -> None: ...
+
 
 _LIVE_TYPES: dict[type, type[Any]] = {
     str: RedisStr,
@@ -432,5 +453,15 @@ def _register(native_type: type, live_type: type[Any]) -> None:
     register_wrap(live_type, rewrap)
 
 
+def _wrap_datetime(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    live_type = spec_at(place).core.get("metadata", {}).get(LIVE_TYPE, RedisDatetime)
+    made = live_type(value)
+    object.__setattr__(made, links.PARENT, parent)
+    object.__setattr__(made, links.PLACE, place)
+    return made
+
+
 for _native_type, _live_type in _LIVE_TYPES.items():
     _register(_native_type, _live_type)
+_register(datetime, RedisDatetimeTimestamp)
+register_wrap(datetime, _wrap_datetime)

@@ -1,0 +1,119 @@
+"""Locks on documents: a token, an expiry, renewal while held, and release of nothing but one's own.
+
+A lock is a plain Redis string under ``rapyer:lock:<document key>``, so it never looks like a document.
+It excludes other holders of the same lock, not writers that do not ask for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from typing import Any
+
+from rapyer.connections import Session
+from rapyer.errors import InvalidValueError, LockError, RapyerError
+
+LOCK_PREFIX = "rapyer:lock:"
+DEFAULT_EXPIRY = 10.0
+_POLL_FIRST, _POLL_LONGEST = 0.01, 0.25
+_SOURCE = (files("rapyer") / "scripts" / "release.lua").read_text(encoding="utf-8")
+_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+
+
+class Lock:
+    """A held lock. ``token`` is what identifies the holder."""
+
+    def __init__(self, session: Session, key: str, expiry: float) -> None:
+        self.key = key
+        self.token = secrets.token_hex(16)
+        self._session = session
+        self._name = LOCK_PREFIX + key
+        self._milliseconds = int(expiry * 1000)
+        self._lost = False
+
+    async def _take(self) -> bool:
+        reply = await self._session.execute(
+            b"SET", self._name, self.token, b"NX", b"PX", self._milliseconds, write=True
+        )
+        return reply is not None
+
+    async def _end(self, milliseconds: bytes) -> bool:
+        arguments = [self.token.encode(), milliseconds]
+        return bool(await self._session.evalsha(_SHA, _SOURCE, [self._name], arguments))
+
+    async def renew(self) -> None:
+        """Set the full expiry again. Raises :class:`LockError` when the lock is lost. Sends EVALSHA."""
+        if self._lost or not await self._end(b"%d" % self._milliseconds):
+            self._lost = True
+            raise LockError(
+                f"the lock on {self.key} was lost: it expired and may be somebody else's now"
+            )
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lock is known to have been lost while it was held."""
+        return self._lost
+
+
+@asynccontextmanager
+async def lock_key(
+    session: Session,
+    key: str,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - for the lock, not for the block
+    expiry: float = DEFAULT_EXPIRY,
+) -> AsyncIterator[Lock]:
+    """Hold the lock on document ``key`` for the length of the block.
+
+    ``timeout`` is how many seconds to wait for it (None: as long as it takes, 0: not at all), ``expiry``
+    after how many seconds it ends by itself when its holder dies; it is renewed every third of that
+    while it is held. Raises :class:`~rapyer.errors.LockError` when it is not obtained in time; when it
+    is lost while held, the block is cancelled and LockError raised in its place. Sends SET NX PX, and
+    EVALSHA to renew and release.
+    """
+    if expiry <= 0:
+        raise InvalidValueError(f"a lock's expiry must be positive, not {expiry}")
+    lock = Lock(session, key, expiry)
+    loop = asyncio.get_running_loop()
+    deadline = None if timeout is None else loop.time() + timeout
+    pause = _POLL_FIRST
+    while not await lock._take():
+        if deadline is not None and loop.time() >= deadline:
+            raise LockError(f"{key} is locked by somebody else; waited {timeout} s")
+        wait = pause if deadline is None else max(0.0, min(pause, deadline - loop.time()))
+        await asyncio.sleep(wait)
+        pause = min(pause * 2, _POLL_LONGEST)
+    holder = asyncio.current_task()
+    keeper = asyncio.create_task(_keep(lock, expiry / 3, holder))
+    try:
+        yield lock
+    except asyncio.CancelledError:
+        if lock.lost and holder is not None and holder.uncancel() == 0:
+            raise LockError(
+                f"the lock on {key} was lost while it was held; the block was stopped"
+            ) from None
+        raise
+    finally:
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+        if not lock.lost:
+            with suppress(RapyerError):  # it expires by itself when it cannot be released
+                await asyncio.shield(lock._end(b""))
+
+
+async def _keep(lock: Lock, interval: float, holder: asyncio.Task[Any] | None) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await lock.renew()
+        except LockError:
+            if holder is not None:
+                holder.cancel()
+            return
+        except RapyerError:
+            continue  # the server cannot be reached now; the expiry decides
