@@ -84,7 +84,8 @@ def address_of(text: str, names: Collection[str], here: Address = ROOT) -> Addre
             continue  # a trailing slash, as completion leaves it
         if part == "" and address.is_root:
             continue
-        address = _step(address, part, names)
+        follows = any(parts[position + 1 :])
+        address = _step(address, part, names, follows=follows)
     return address
 
 
@@ -104,13 +105,16 @@ def _is_absolute(first: str, names: Collection[str], here: Address) -> bool:
     return _known_prefix(first, names) is not None or not names
 
 
-def _step(address: Address, part: str, names: Collection[str]) -> Address:
+def _step(address: Address, part: str, names: Collection[str], *, follows: bool) -> Address:
     if part == "..":
         return address.parent()
     if part == ".":
         return address
     if address.is_root:
-        return _document(part, names)
+        found = _document(part, names)
+        # A bare word with something inside it is a key without a colon, unless a model has this name.
+        is_key = found.key is None and follows and part not in names
+        return Address("", unescape_pk(part)) if is_key else found
     if address.key is None:
         return Address(address.name, f"{address.name}:{unescape_pk(part)}")
     return address.child(unescape_pointer(part))

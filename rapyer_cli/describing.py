@@ -8,17 +8,13 @@ from rapyer_cli.addresses import Address
 from rapyer_cli.shapes import FieldRow, Node, Shown
 
 if TYPE_CHECKING:
-    from rapyer.places import Place
-
     from rapyer.operations import Operation
+    from rapyer.places import Place
     from rapyer.schema import ValueSpec
 
 
-def shown_place(place: Place, address: Address) -> Shown:
-    """A place with the types of its entries."""
-    from rapyer_cli.plan import stored
-
-    data = stored(place)
+def shown_place(place: Place, address: Address, data: Any) -> Shown:
+    """A place with the types of its entries; ``data`` is its JSON."""
     spec = place.spec.of(place.value)
     return Shown(str(address), data, type_label(spec), rows_of(spec, data))
 
@@ -64,6 +60,20 @@ def operations_for(spec: ValueSpec) -> tuple[Operation, ...]:
     from rapyer.operations import REGISTRY
 
     return REGISTRY.for_type(spec.python_type)
+
+
+def type_of(place: Place) -> type:
+    """The builtin type by which the registry knows what can be done at a place.
+
+    The annotation says it; where that is open, the value found there does.
+    """
+    from rapyer.operations import REGISTRY
+
+    value = place.value
+    if isinstance(value, bool):
+        return bool
+    known = {entry.python_type for entry in REGISTRY}
+    return next((base for base in type(value).__mro__ if base in known), object)
 
 
 def signature_of(operation: Operation) -> str:

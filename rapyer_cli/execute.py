@@ -63,7 +63,7 @@ async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Cha
     """Try, queue or send ``plan``, as the line and the session say."""
     if invocation.flag("dry_run"):
         return try_out(plan)
-    if session.transaction is not None and not plan.gone:
+    if session.transaction is not None:
         return queue(session, plan)
     try:
         confirm(session, plan, invocation)
@@ -125,8 +125,9 @@ async def send(session: Session, plan: Plan) -> Changed:
         ],
     }
     try:
-        with session.guard.writing():
-            await plan.batch.commit()
+        async with session.bound(refresh_ttl=True):
+            with session.guard.writing():
+                await plan.batch.commit()
     except BaseException as error:
         plan.batch.discard()
         session.journal.write({**entry, "outcome": failure_of(error).message})

@@ -102,6 +102,12 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
     Each failure is one line on standard error. Nothing is raised: what is missing is said when asked for.
     """
     models = Models(asked=sources.modules)
+    if not sources.modules:
+        return models
+    from rapyer import find_redis_models
+
+    known = set(find_redis_models())
+    loaded: list[ModuleType] = []
     for name in sources.modules:
         try:
             with contextlib.redirect_stdout(environment.stderr):
@@ -113,13 +119,21 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
             models.failures.append(failure)
             environment.note(f"rapyer: models {name} failed to import: {failure.message}")
             continue
+        loaded.append(module)
         if module.__file__ is not None:
             models.files.append(Path(module.__file__))
-    if sources.modules:
-        from rapyer import find_redis_models
-
-        models.classes = list(find_redis_models())
+    # Those that were registered just now, and those of modules that had been imported before.
+    models.classes = [
+        model
+        for model in find_redis_models()
+        if model not in known or any(_belongs_to(model, module) for module in loaded)
+    ]
     return models
+
+
+def _belongs_to(model: type, module: ModuleType) -> bool:
+    inside = f"{model.__module__}.".startswith(f"{module.__name__}.")
+    return inside or vars(module).get(model.__name__) is model
 
 
 def _import(name: str, base: Path) -> ModuleType:

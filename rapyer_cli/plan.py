@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rapyer.places import resolve
-
 from rapyer.batch import Batch, Queued
+from rapyer.documents import BASELINE
 from rapyer.errors import PathNotFound
+from rapyer.places import resolve
 from rapyer_cli.differences import MISSING, Difference, differences
 from rapyer_cli.grammar import Effect as Severity
 from rapyer_cli.shapes import Effect
@@ -32,9 +32,12 @@ class Touch:
     path: tuple[str | int, ...]
     before: Any
     after: Any = MISSING
+    removed: bool = False
 
     def look(self) -> Any:
         """The JSON of the place as the local document has it now."""
+        if self.removed:
+            return MISSING
         try:
             return stored(resolve(self.document, [str(segment) for segment in self.path]))
         except PathNotFound:
@@ -64,8 +67,6 @@ class Plan:
     answers: list[Any] = field(default_factory=list)
     read_result: Callable[[list[Any]], Any] | None = None
     question: str = ""
-    bulk: bool = False
-    gone: bool = False
 
     @property
     def keys(self) -> list[str]:
@@ -73,8 +74,12 @@ class Plan:
         return list(dict.fromkeys(touch.key for touch in self.touches))
 
     def effects(self) -> tuple[Effect, ...]:
-        """Each touched place's differences."""
-        return tuple(touch.effect() for touch in self.touches)
+        """The differences in each touched document."""
+        found: dict[str, tuple[Difference, ...]] = {}
+        for touch in self.touches:
+            effect = touch.effect()
+            found[effect.key] = found.get(effect.key, ()) + effect.differences
+        return tuple(Effect(key, differences) for key, differences in found.items())
 
     def result(self) -> Any:
         """The JSON result; call it after the batch was committed."""
@@ -110,13 +115,22 @@ async def plan_change(
     batch: Batch,
     read_result: Callable[[list[Any]], Any] | None = None,
     question: str = "",
+    creates: bool = False,
+    removes: bool = False,
 ) -> Plan:
     """Collect what ``apply`` does into ``batch``, and note the places' values before and after.
 
-    ``places`` are those that ``apply`` changes. Nothing is sent.
+    ``places`` are those that ``apply`` changes; ``creates`` when their documents are new, ``removes`` when
+    they are gone afterwards. Nothing is sent.
     """
     touches = [
-        Touch(place.document, key_of(place.document), tuple(place.path), stored(place))
+        Touch(
+            place.document,
+            key_of(place.document),
+            tuple(place.path),
+            MISSING if creates or not place.exists else stored(place),
+            removed=removes,
+        )
         for place in places
     ]
     with batch.collecting():
@@ -127,8 +141,22 @@ async def plan_change(
 
 
 def stored(place: Place) -> Any:
-    """The JSON of a place as it is stored, or would be."""
+    """The JSON of a place as its local value would be stored."""
     return json.loads(place.spec.to_json(place.value))
+
+
+def as_read(place: Place) -> Any:
+    """The JSON of a place as it was read, with what the model ignores and without what it fills in."""
+    text = getattr(place.document, BASELINE, None)
+    if text is None:
+        return stored(place)
+    data = json.loads(text)
+    try:
+        for segment in place.path:
+            data = data[segment]
+    except (LookupError, TypeError):
+        return stored(place)
+    return data
 
 
 def key_of(document: Any) -> str:

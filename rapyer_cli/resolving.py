@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address
-from rapyer_cli.failures import NotFound, UsageError, one_line
+from rapyer_cli.failures import ModelsError, NotFound, UsageError, one_line
 from rapyer_cli.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def document_at(session: Session, address: Address) -> Any:
     await session.client()
     model = session.models.of_key(key)
     if model is None:
-        return await RawDocument.get(key)
+        return await _untyped(session, address, key)
     try:
         return await model.get(key)
     except DocumentError as error:
@@ -38,6 +38,23 @@ async def document_at(session: Session, address: Address) -> Any:
             "it is taken as plain JSON"
         )
         return await RawDocument.get(key)
+
+
+async def _untyped(session: Session, address: Address, key: str) -> Any:
+    from rapyer.errors import KeyNotFound
+    from rapyer.raw import RawDocument
+
+    try:
+        return await RawDocument.get(key)
+    except KeyNotFound as error:
+        if not session.models and not session.models.failures:
+            raise
+        # The key is not there because the model was misspelled, or its module failed to import.
+        try:
+            session.models.require(address.name)
+        except (ModelsError, NotFound) as reason:
+            raise type(reason)(f"{key} does not exist; {reason}") from error
+        raise
 
 
 async def place_at(session: Session, text: str | None) -> Place:

@@ -123,11 +123,14 @@ class Session:
         return self._client
 
     @asynccontextmanager
-    async def bound(self) -> AsyncIterator[None]:
-        """Inside the block all models talk to the session's client, whatever they configured themselves."""
+    async def bound(self, *, refresh_ttl: bool = False) -> AsyncIterator[None]:
+        """Inside the block all models talk to the session's client, whatever they configured themselves.
+
+        Looking leaves every TTL alone; a change may refresh it where the model asks for that.
+        """
         from rapyer.config import use_client
 
-        with use_client(await self.client()):
+        with use_client(await self.client(), refresh_ttl=refresh_ttl):
             yield
 
     async def _connect(self) -> None:
@@ -142,7 +145,7 @@ class Session:
             if password is not None:
                 overrides["password"] = password
         if self.server.is_default:
-            self.environment.note(f"rapyer: {embedded_notice(self.environment)}")
+            self.environment.note(f"rapyer: {embedded_notice()}")
         client = self._client_from(url, client_from_url, overrides)
         asking: list[Any] = []
 
@@ -185,9 +188,9 @@ async def session_for(
         await session.close()
 
 
-def embedded_notice(environment: Environment) -> str:
+def embedded_notice() -> str:
     """The line that says that nobody named a server."""
-    return "no server is configured, so the embedded one is used (--url or RAPYER_URL name another)"
+    return "no server is configured: using the embedded one (--url names another)"
 
 
 def command_flags(reply: Any) -> frozenset[str] | None:

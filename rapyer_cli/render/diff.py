@@ -24,7 +24,7 @@ def render_changed(
         for command in changed.commands:
             console.print(Text(f"  {printable(command)}", style="cyan"), soft_wrap=True)
     for effect in changed.effects:
-        heading = Text(printable(effect.key), style="bold")
+        heading = Text.assemble((printable(effect.key), "bold"))
         if changed.state == "dry":
             heading.append("  dry run: nothing was changed", style="dim")
         elif changed.state == "queued":
@@ -35,7 +35,7 @@ def render_changed(
         _render_differences(effect.differences, console, environment, everything=everything)
     if changed.has_result:
         limit = 0 if everything else environment.width * 4
-        text = Text("→ ", style="dim")
+        text = Text.assemble(("→ ", "dim"))
         text.append(readable(changed.result, limit), style=style_of(changed.result))
         console.print(text, soft_wrap=True)
 
@@ -64,7 +64,7 @@ def _render_differences(
     names = ["/".join(str(segment) for segment in difference.path) for difference in shown]
     width = min(max((len(name) for name in names), default=0), environment.width // 3)
     for name, difference in zip(names, shown, strict=True):
-        line = Text(f"  {_SIGNS[difference.change]} ", style=STYLES[difference.change])
+        line = Text.assemble((f"  {_SIGNS[difference.change]} ", STYLES[difference.change]))
         line.append(cut(printable(name), width).ljust(width) + "  ", style="bold")
         room = max(environment.width - width - 8, 20)
         if difference.change == "changed":

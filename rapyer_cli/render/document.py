@@ -17,7 +17,7 @@ def render_document(
 ) -> None:
     """Write one value. What does not fit the screen is cut and counted, unless ``everything``."""
     if isinstance(shown.data, (dict, list)):
-        heading = Text(printable(shown.title), style="bold")
+        heading = Text.assemble((printable(shown.title), "bold"))
         if shown.type:
             heading.append(f"  {shown.type}", style=STYLES["type"])
         console.print(heading)

@@ -35,7 +35,12 @@ async def render_table(
         console.print(Text(table.empty, style="dim"))
         return
     grid = RichTable(
-        box=box.SIMPLE_HEAD, title=table.title or None, title_justify="left", pad_edge=False
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        title=table.title or None,
+        title_justify="left",
+        header_style="dim",
     )
     columns = [
         column
@@ -46,11 +51,15 @@ async def render_table(
         column.key: bars_of([record.get(column.key) for record in records]) for column in columns
     }
     for position, column in enumerate(columns):
+        texts = [record.get(column.key) for record in records] if position == 0 else []
+        longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
         grid.add_column(
             column.heading,
             justify="right" if column.numeric and not bars[column.key] else "left",
-            overflow="fold" if position == 0 else "ellipsis",
-            no_wrap=position != 0 and not everything,
+            style="bold" if position == 0 else "",
+            min_width=min(longest, environment.width // 2) if position == 0 else None,
+            overflow="fold" if len(columns) == 1 or everything else "ellipsis",
+            no_wrap=len(columns) > 1 and not everything,
         )
     width = max(environment.width // 2, 20)
     for number, record in enumerate(records):

@@ -47,7 +47,7 @@ def _add(
 
 
 def _label(node: Node, environment: Environment, depth: int) -> Text:
-    text = Text(printable(node.label), style=STYLES["name"] if depth < 1 else "")
+    text = Text.assemble((printable(node.label), STYLES["name"] if depth < 1 else ""))
     if node.has_value:
         room = environment.width - 4 * depth - len(node.label) - len(node.type) - 6
         text.append("  ")

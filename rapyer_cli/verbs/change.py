@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import Address
-from rapyer_cli.failures import UsageError
+from rapyer_cli.failures import CliError, UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.session import Session
 from rapyer_cli.values import assignment_of, text_given, typed
@@ -13,30 +12,43 @@ from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
     from rapyer.places import Place
-
     from rapyer_cli.plan import Plan
+
+
+async def new(session: Session, invocation: Invocation) -> Plan:
+    """Plan to create a document; an existing one is never overwritten."""
+    from rapyer.places import resolve
+    from rapyer_cli.creating import document_from
+    from rapyer_cli.plan import plan_change
+    from rapyer_cli.planning import batch_for
+
+    document = document_from(session, invocation)
+    key = str(document.key)
+
+    async def apply() -> list[Any]:
+        return [await document.save(nx=True)]
+
+    return await plan_change(
+        "new",
+        "write",
+        [resolve(document, ())],
+        apply,
+        batch=batch_for(session, invocation),
+        read_result=lambda answers: key,
+        creates=True,
+    )
 
 
 async def set_value(session: Session, invocation: Invocation) -> Plan:
     """Plan to give a place a value."""
     from rapyer_cli.plan import plan_change
     from rapyer_cli.planning import batch_for
+    from rapyer_cli.resolving import place_at
 
     address = session.address(invocation.text("target"))
     text = text_given(invocation.text("value") or "", session.environment)
-    place, entry = await _place_or_entry(session, address)
-    where = str(address)
-    as_json = invocation.flag("json")
-    if entry is not None:
-        spec = place.spec.of(place.value)
-        key = typed(spec.key, entry, f"a key of {address.parent()}")
-        value = typed(spec.value, text, where, as_json=as_json)
-
-        async def add() -> list[Any]:
-            return [await place.value.aset_item(key, value)]
-
-        return await plan_change("set", "write", [place], add, batch=batch_for(session, invocation))
-    value = typed(place.spec, text, where, as_json=as_json)
+    place = await place_at(session, invocation.text("target"))
+    value = value_for(place, text, str(address), as_json=invocation.flag("json"))
 
     async def replace() -> list[Any]:
         return [await place.set(value)]
@@ -44,10 +56,17 @@ async def set_value(session: Session, invocation: Invocation) -> Plan:
     return await plan_change("set", "write", [place], replace, batch=batch_for(session, invocation))
 
 
+def value_for(place: Place, text: str, where: str, *, as_json: bool) -> Any:
+    """The value that ``text`` means at ``place``; a stored text stays text where no model says more."""
+    untyped = place.spec.core["type"] == "any"
+    if untyped and not as_json and place.exists and isinstance(place.value, str):
+        return text
+    return typed(place.spec, text, where, as_json=as_json)
+
+
 async def update(session: Session, invocation: Invocation) -> Plan:
     """Plan to set several fields of a document, or entries of a dict, in one step."""
     from rapyer.places import resolve
-
     from rapyer_cli.plan import plan_change
     from rapyer_cli.planning import batch_for
     from rapyer_cli.resolving import place_at
@@ -67,9 +86,8 @@ async def update(session: Session, invocation: Invocation) -> Plan:
         place = resolve(target.document, [*map(str, target.path), *segments])
         text = text_given(assignment.text, session.environment)
         as_json = assignment.is_json or invocation.flag("json")
-        pairs.append(
-            (place, typed(place.spec, text, f"{where}/{assignment.name}", as_json=as_json))
-        )
+        value = value_for(place, text, f"{where}/{assignment.name}", as_json=as_json)
+        pairs.append((place, value))
 
     async def apply() -> list[Any]:
         return [await place.set(value) for place, value in pairs]
@@ -81,7 +99,6 @@ async def update(session: Session, invocation: Invocation) -> Plan:
 async def delete(session: Session, invocation: Invocation) -> Plan:
     """Plan to delete a document, a dict entry or a list item."""
     from rapyer.places import resolve
-
     from rapyer_cli.plan import plan_change
     from rapyer_cli.planning import batch_for
     from rapyer_cli.resolving import place_at
@@ -102,6 +119,7 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
         apply,
         batch=batch_for(session, invocation),
         question=f"delete {address}?",
+        removes=not address.pointer,
     )
 
 
@@ -114,7 +132,7 @@ async def toggle(session: Session, invocation: Invocation) -> Plan:
     place = await place_at(session, invocation.text("target"))
     if not isinstance(place.value, bool):
         where = session.address(invocation.text("target"))
-        raise UsageError(
+        raise CliError(
             f"{where} is {place.spec.describe()}, not a bool; only a bool can be toggled"
         )
 
@@ -131,26 +149,23 @@ async def toggle(session: Session, invocation: Invocation) -> Plan:
     )
 
 
-async def _place_or_entry(session: Session, address: Address) -> tuple[Place, str | None]:
-    # A place that is not there yet may be a new entry of the dict above it.
-    from rapyer.places import resolve
-
-    from rapyer.errors import PathNotFound
-    from rapyer_cli.resolving import document_at
-
-    document = await document_at(session, address)
-    try:
-        return resolve(document, address.pointer), None
-    except PathNotFound:
-        if not address.pointer:
-            raise
-        above = resolve(document, address.pointer[:-1])
-        if not isinstance(above.value, dict):
-            raise
-        return above, address.pointer[-1]
-
-
 VERBS = (
+    Verb(
+        "new",
+        "create a document; refuses to overwrite one",
+        "change",
+        new,
+        arguments=(
+            Argument("model", Kind.MODEL, "a model, or Model:pk to choose the pk"),
+            ASSIGNMENTS,
+        ),
+        examples=(
+            "new BlogPost title='Hello world' author=ada",
+            "new BlogPost:42 title=Hello tags:='[\"a\"]'",
+        ),
+        effect="write",
+        exits=CHANGE_EXITS,
+    ),
     Verb(
         "set",
         "give a field, dict entry or list item a value",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address, escape_key
 from rapyer_cli.failures import UsageError
@@ -11,6 +11,9 @@ from rapyer_cli.grammar import Invocation, Kind, Option, Verb
 from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
+
+if TYPE_CHECKING:
+    from rapyer.places import Place
 
 _LISTED = 100
 
@@ -22,7 +25,8 @@ async def get(session: Session, invocation: Invocation) -> Shape:
 
     text = invocation.text("target")
     address = session.address(text)
-    return shown_place(await place_at(session, text), address)
+    place = await place_at(session, text)
+    return shown_place(place, address, current(session, place))
 
 
 async def ls(session: Session, invocation: Invocation) -> Shape:
@@ -48,15 +52,21 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     ):
         return await _tree_of_documents(session, invocation, address)
     from rapyer_cli.describing import tree_of
-    from rapyer_cli.plan import stored
     from rapyer_cli.resolving import place_at
 
     place = await place_at(session, invocation.text("target"))
-    data = stored(place)
+    data = current(session, place)
     root = tree_of(str(address), place.spec.of(place.value), data)
     if depth:
         _prune(root, depth)
     return Tree(root, data)
+
+
+def current(session: Session, place: Place) -> Any:
+    """The JSON of a place: as it was read, or as the open transaction would leave it."""
+    from rapyer_cli.plan import as_read, stored
+
+    return stored(place) if session.transaction is not None else as_read(place)
 
 
 def number_of(invocation: Invocation, option: str, default: int) -> int:
@@ -120,13 +130,11 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
 
 async def _list_entries(session: Session, address: Address) -> Table:
     from rapyer.places import resolve
-
     from rapyer_cli.describing import rows_of, type_label
-    from rapyer_cli.plan import stored
     from rapyer_cli.resolving import document_at
 
     place = resolve(await document_at(session, address), address.pointer)
-    data = stored(place)
+    data = current(session, place)
     spec = place.spec.of(place.value)
     if not isinstance(data, (dict, list)):
         rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rapyer_cli.failures import ModelsError, NotFound
@@ -82,7 +83,7 @@ async def ops(session: Session, invocation: Invocation) -> Shape:
     """List the typed operations, all or those of a place."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer_cli.describing import examples_of, signature_of
+    from rapyer_cli.describing import examples_of, signature_of, type_of
 
     entries = list(REGISTRY)
     text = invocation.text("target")
@@ -91,7 +92,7 @@ async def ops(session: Session, invocation: Invocation) -> Shape:
 
         async with session.bound():
             place = await place_at(session, text)
-        entries = list(REGISTRY.for_type(place.spec.of(place.value).python_type))
+        entries = list(REGISTRY.for_type(type_of(place)))
     rows = [
         {
             "operation": entry.name,
@@ -129,7 +130,7 @@ def _add_fields(rows: list[dict[str, Any]], prefix: str, spec: Any, depth: int) 
             if info.default_factory is not None:
                 extra["default"] = f"{getattr(info.default_factory, '__name__', 'factory')}()"
             elif default is not PydanticUndefined:
-                extra["default"] = _default_text(child, default)
+                extra["default"] = _default_of(child, default)
         rows.append(_field_row(f"{prefix}{name}", child, extra))
         if child.model is not None and depth < 4:
             _add_fields(rows, f"{prefix}{name}/", child, depth + 1)
@@ -145,9 +146,9 @@ def _field_row(name: str, spec: Any, extra: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _default_text(spec: Any, default: Any) -> str:
+def _default_of(spec: Any, default: Any) -> Any:
     try:
-        return str(spec.to_json(default).decode())
+        return json.loads(spec.to_json(default))
     except (ValueError, TypeError):
         return repr(default)
 

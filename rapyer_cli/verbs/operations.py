@@ -7,16 +7,15 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import UsageError
+from rapyer_cli.failures import CliError, UsageError
 from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb, Verbs
 from rapyer_cli.session import Session
-from rapyer_cli.values import amount_of, assignment_of, checked, index_of, text_given, typed
+from rapyer_cli.values import amount_of, assignment_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
-    from rapyer.places import Place
-
     from rapyer.operations import Operation, Parameter
+    from rapyer.places import Place
     from rapyer.schema import ValueSpec
     from rapyer_cli.plan import Plan
 
@@ -84,22 +83,23 @@ async def operate(session: Session, invocation: Invocation) -> Any:
 async def plan_operation(
     session: Session, invocation: Invocation, name: str, place: Place, words: Sequence[str]
 ) -> Plan:
-    """The plan of the operation ``name`` on ``place``. Raises :class:`UsageError` when it has none."""
+    """The plan of the operation ``name`` on ``place``. Raises :class:`CliError` when it has none."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer.paths import format_target
+    from rapyer_cli.describing import type_of
     from rapyer_cli.plan import plan_change
     from rapyer_cli.planning import batch_for
 
+    where = place.target
+    kind = type_of(place)
     spec = place.spec.of(place.value)
-    where = format_target(str(place.document.key), tuple(place.path))
-    operation = REGISTRY.find(name, spec.python_type)
+    operation = REGISTRY.find(name, kind)
     if operation is None or not hasattr(place.value, operation.method):
-        raise UsageError(no_such_operation(name, spec, where, place.value))
-    arguments, named = bind(operation, spec, words, where, session, as_json=invocation.flag("json"))
+        raise CliError(no_such_operation(name, place, kind))
+    arguments = bind(operation, spec, words, where, session, as_json=invocation.flag("json"))
 
     async def apply() -> list[Any]:
-        return [await getattr(place.value, operation.method)(*arguments, **named)]
+        return [await getattr(place.value, operation.method)(*arguments)]
 
     returns = returns_something(type(place.value), operation.method)
     return await plan_change(
@@ -108,20 +108,22 @@ async def plan_operation(
         [place],
         apply,
         batch=batch_for(session, invocation),
-        read_result=(lambda answers: result_json(spec, answers[0])) if returns else None,
+        read_result=(lambda answers: result_json(kind, spec, answers[0])) if returns else None,
         question=f"{operation.name} {where}: {operation.help.rstrip('.').lower()}?",
     )
 
 
-def no_such_operation(name: str, spec: ValueSpec, where: str, value: Any) -> str:
+def no_such_operation(name: str, place: Place, kind: type) -> str:
     """Why the operation does not fit, and which do."""
     from rapyer.operations import REGISTRY
+    from rapyer_cli.describing import type_label
 
-    fitting = [entry.name for entry in REGISTRY.for_type(spec.python_type)]
-    if value is None:
-        return f"{where} is null now, so it has no {name}; 'set' gives it a value"
+    if place.value is None:
+        return f"{place.target} is null now, so it has no {name}; 'set' gives it a value"
+    fitting = [entry.name for entry in REGISTRY.for_type(kind)]
     does = f"it has {', '.join(fitting)} and set" if fitting else "it has only set and del"
-    return f"{where} is {spec.describe()} and has no {name}; {does}"
+    label = type_label(place.spec) or kind.__name__
+    return f"{place.target} is {label} and has no {name}; {does}"
 
 
 def bind(
@@ -132,7 +134,7 @@ def bind(
     session: Session,
     *,
     as_json: bool,
-) -> tuple[list[Any], dict[str, Any]]:
+) -> list[Any]:
     """The typed arguments of ``operation`` that ``words`` mean."""
     rest = list(words)
     values: list[Any] = []
@@ -146,15 +148,18 @@ def bind(
             break
         taken, rest = (rest, []) if parameter.variadic else (rest[:1], rest[1:])
         texts = [text_given(word, session.environment) for word in taken]
-        values.append(_typed_argument(parameter, spec, texts, values, where, as_json=as_json))
+        values.append(
+            _typed_argument(operation, parameter, spec, texts, values, where, as_json=as_json)
+        )
     if rest:
         raise UsageError(
             f"{operation.name} does not take {rest[0]!r}; usage: {operation.name} {_signature(operation)}"
         )
-    return values, {}
+    return values
 
 
 def _typed_argument(
+    operation: Operation,
     parameter: Parameter,
     spec: ValueSpec,
     texts: list[str],
@@ -168,12 +173,11 @@ def _typed_argument(
         case "index":
             return index_of(text, where)
         case "amount":
-            return amount_of(text, spec.python_type, where)
+            return amount_of(text, operation.python_type, where)
         case "item":
             return typed(spec.item, text, f"an item of {where}", as_json=as_json)
         case "items":
-            items = [typed(spec.item, one, f"an item of {where}", as_json=as_json) for one in texts]
-            return checked(spec, items, where) if spec.max_length is None else items
+            return [typed(spec.item, one, f"an item of {where}", as_json=as_json) for one in texts]
         case "key":
             return typed(spec.key, text, f"a key of {where}")
         case "value":
@@ -194,18 +198,20 @@ def _typed_argument(
             return entries
 
 
-def result_json(spec: ValueSpec, result: Any) -> Any:
-    """What an operation returned, as the JSON it was stored as."""
+def result_json(kind: type, spec: ValueSpec, result: Any) -> Any:
+    """What an operation on a field of type ``kind`` returned, as the JSON it was stored as."""
     if result is None:
         return None
-    if spec.python_type is list:
-        return json.loads(spec.item.to_json(result))
-    if spec.python_type is dict:
-        if isinstance(result, tuple):
-            key, value = result
-            return [json.loads(spec.key.to_json(key)), json.loads(spec.value.to_json(value))]
-        return json.loads(spec.value.to_json(result))
-    return json.loads(spec.to_json(result))
+    if kind is dict and isinstance(result, tuple):
+        key, value = result
+        return [_json(spec.key, key), _json(spec.value, value)]
+    if kind in (list, dict):
+        return _json(spec.item if kind is list else spec.value, result)
+    return _json(spec, result)
+
+
+def _json(spec: ValueSpec, value: Any) -> Any:
+    return json.loads(spec.to_json(value))
 
 
 def returns_something(cls: type, method: str) -> bool:

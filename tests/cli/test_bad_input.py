@@ -1,0 +1,156 @@
+"""Mistakes: each has its exit code, one line that says what to do, and changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Configure, Store
+from tests.conftest import StartServer
+
+POST = "BlogPost:1"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("frobnicate", POST), 2, "no verb 'frobnicate'"),
+        (("incraese", f"{POST}/views"), 2, "did you mean increase?"),
+        (("get", POST, "--frob"), 2, "--frob"),
+        (("set", f"{POST}/title"), 2, "VALUE is missing"),
+        (("append", f"{POST}/tags"), 2, "ITEM is missing"),
+        (("increase", f"{POST}/views", "1", "2"), 2, "usage: increase TARGET [AMOUNT]"),
+        (("get", POST, "-o", "yaml"), 2, "auto, table, tree, json, jsonl, raw"),
+        (("new", "BlogPost", "titel=x"), 2, "no field 'titel'"),
+        (("new", "BlogPost", "title"), 2, "field=value"),
+        (("get", "BlogPost"), 2, "is a model"),
+        (("schema", "BlogPots"), 3, "did you mean BlogPost?"),
+        (("get", "BlogPots:1"), 3, "did you mean BlogPost?"),
+        (("new", "BlogPots", "title=x"), 3, "did you mean BlogPost?"),
+        (("get", "BlogPost:404"), 3, "BlogPost:404 does not exist"),
+        (("increase", "BlogPost:404/views"), 3, "BlogPost:404 does not exist"),
+        (("get", f"{POST}/nope"), 3, "no field 'nope'"),
+        (("get", f"{POST}/tags/9"), 3, "no index 9"),
+        (("get", f"{POST}/tags/x"), 3, "not an index"),
+        (("get", f"{POST}/settings/nope"), 3, "not there"),
+        (("get", f"{POST}/title/x"), 3, "nothing inside"),
+        (("pop", f"{POST}/tags", "9"), 1, "out of range"),
+        (("append", f"{POST}/views", "1"), 1, "it has increase and set"),
+        (("increase", f"{POST}/title"), 1, "has no increase"),
+        (("toggle", f"{POST}/views"), 1, "only a bool"),
+        (("increase", f"{POST}/views", "many"), 4, "a whole number such as 5"),
+        (("increase", f"{POST}/views", "1.5"), 4, "a whole number such as 5"),
+        (("set", f"{POST}/views", "many"), 4, "expects int"),
+        (("set", f"{POST}/status", "gone"), 4, "expects 'draft' | 'live'"),
+        (("set", f"{POST}/tags", "a,b"), 4, "for example"),
+        (("set", f"{POST}/tags", '["a"', "--json"), 4, "for example"),
+        (("set", f"{POST}/scores", '["x"]'), 4, "for example"),
+        (("set", f"{POST}/born", "yesterday"), 4, "expects datetime | None"),
+        (("append", f"{POST}/scores", "x"), 4, "expects int"),
+        (("set", f"{POST}/views", "9223372036854775808"), 4, ""),
+        (("increase", f"{POST}/views", "9223372036854775808"), 4, ""),
+        (("set", f"{POST}/rating", "nan"), 4, ""),
+        (("clear", f"{POST}/tags"), 6, "--yes"),
+        (("del", POST), 6, "--yes"),
+        (("set", f"{POST}/title", "x", "--read-only"), 6, "read-only"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_mistake_has_its_code_one_line_and_no_effect(
+    cli: Cli, store: Store, post: str, words: tuple[str, ...], code: int, says: str
+) -> None:
+    before = store.text(post)
+    ran = cli(*words)
+    assert ran.code == code, ran.err
+    assert ran.out == ""
+    assert ran.err.count("\n") == 1
+    assert ran.err.startswith("rapyer: ")
+    assert says in ran.err
+    assert store.text(post) == before
+
+
+def test_a_bound_is_kept_by_the_server(cli: Cli, store: Store) -> None:
+    store.put("Product:tea", {"name": "tea", "stock": 3})
+    ran = cli("increase", "Product:tea/stock", "-5")
+    assert ran.code == 4
+    assert "must be" in ran.err
+    assert store.json("Product:tea", "$.stock") == 3
+
+
+def test_an_unreachable_server_is_code_5(cli: Cli) -> None:
+    ran = cli("get", POST, "--url", "redis://127.0.0.1:1/0")
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err.count("\n") == 1
+    assert "127.0.0.1:1" in ran.err
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://x", "redis://h:port", "rediss://x?ssl_ca_certs=/nope"]
+)
+def test_a_bad_url_is_code_5_and_one_line(cli: Cli, url: str) -> None:
+    ran = cli("get", POST, "--url", url)
+    assert (ran.code, ran.err.count("\n")) == (5, 1)
+
+
+def test_a_server_without_json_is_said(cli: Cli, start_server: StartServer) -> None:
+    server = start_server(json=False)
+    ran = cli("get", POST, "--url", f"unix://{server.socket}")
+    assert ran.code == 1
+    assert "no JSON module" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_wrong_password_is_code_5_and_never_shown(cli: Cli, start_server: StartServer) -> None:
+    server = start_server()
+    server.call("CONFIG", "SET", "requirepass", "right-secret")
+    url = f"unix://:wrong-secret@{server.socket}"
+    for words in ((), ("--debug",)):
+        ran = cli("get", POST, "--url", url, *words)
+        assert ran.code == 5
+        assert "wrong-secret" not in ran.err + ran.out
+
+
+def test_a_module_that_fails_to_import_is_reported_and_the_others_go_on(
+    cli: Cli, post: str
+) -> None:
+    (cli.cwd / "broken.py").write_text("import json\n\nraise RuntimeError('no such table')\n")
+    models = ("-m", cli.environ["RAPYER_MODELS"], "-m", "broken.py", "-m", "no_such_module")
+    ran = cli("get", f"{post}/title", *models)
+    assert (ran.code, ran.json) == (0, "Hello")
+    assert "broken.py failed to import: RuntimeError: no such table (broken.py:3)" in ran.err
+    assert "no_such_module" in ran.err
+    assert ran.err.count("\n") == 2
+
+
+def test_a_model_that_is_unknown_because_of_that_is_code_7(cli: Cli) -> None:
+    (cli.cwd / "broken2.py").write_text("1 / 0\n")
+    ran = cli("new", "Order", "-m", "broken2.py")
+    assert ran.code == 7
+    assert ran.err.count("\n") == 2
+    assert "broken2.py" in ran.err
+
+
+def test_what_a_module_prints_does_not_mix_with_the_data(cli: Cli, post: str) -> None:
+    (cli.cwd / "chatty.py").write_text("print('hello from the module')\n")
+    ran = cli("get", f"{post}/title", "-m", "chatty.py", "-m", cli.environ["RAPYER_MODELS"])
+    assert ran.out == '"Hello"\n'
+    assert "hello from the module" in ran.err
+
+
+def test_debug_adds_the_traceback(cli: Cli) -> None:
+    ran = cli("get", "BlogPost:404", "--debug")
+    assert ran.code == 3
+    assert "Traceback" in ran.err
+
+
+def test_a_broken_configuration_is_a_usage_error(cli: Cli, configure: Configure) -> None:
+    configure("[profiles.x\n")
+    ran = cli("get", POST)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+
+
+def test_a_directory_as_a_model_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("models", "-m", str(tmp_path / "nope.py"))
+    assert ran.code == 7
+    assert "nope.py" in ran.err
