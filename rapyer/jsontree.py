@@ -131,7 +131,7 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
             raise Refusal("nopath")
         del parent[last]
     elif old is _MISSING:
-        if code in ("echo", "read") and (code == "echo" or args[0] != b"strict"):
+        if code == "read" and args[0] != b"strict":
             return text, None
         raise Refusal("nopath")
     elif code == "incr":
@@ -170,8 +170,6 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
         answer = dumps(parent[last])
     elif code == "read":
         return text, dumps(old)
-    elif code == "echo":
-        return text, dumps(old) if isinstance(old, list | dict) else None
     else:
         raise AssertionError(f"no primitive {code!r} below an unaddressable key")
     return dumps(tree[0]), answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from rapyer import jsontree
 from rapyer.errors import (
@@ -91,6 +91,24 @@ def _addressed(primitive: Primitive) -> Primitive:
     return Primitive("cas", path[:prefix], (), rewrite, None, primitive.key)
 
 
+def _addressed_echo(echo: Primitive) -> Primitive:
+    """``echo``, as a read of the nearest container where no JSONPath names its place."""
+    prefix = addressable_prefix(echo.path)
+    if prefix == len(echo.path):
+        return echo
+    return Primitive("read", echo.path[:prefix], (b"lenient",), key=echo.key)
+
+
+def _echoed(echo: Primitive, text: bytes | None) -> bytes | None:
+    below = echo.path[addressable_prefix(echo.path) :]
+    if not below or text is None:
+        return text
+    try:
+        return cast(bytes, jsontree.apply("read", text, below, (b"strict",))[1])
+    except jsontree.Refusal:
+        return None
+
+
 def _sha1(text: bytes) -> bytes:
     return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
@@ -126,7 +144,8 @@ async def submit(
     Raises :class:`Refused` when one cannot apply (nothing is changed), and what the connection raises.
     Sends EVALSHA, and EVAL once where the server does not know the script.
     """
-    steps = [_addressed(primitive) for primitive in (*primitives, *echoes)]
+    steps = [_addressed(primitive) for primitive in primitives]
+    steps += [_addressed_echo(echo) for echo in echoes]
     computed: list[_Computed | None] = [None] * len(steps)
     for position, step in enumerate(steps):
         if step.rewrite is not None and step.guess is not None:
@@ -153,6 +172,8 @@ async def submit(
             for position, result in enumerate(computed):
                 if result is not None:
                     values[position] = result.answer
+            for position, echo in enumerate(echoes, len(primitives)):
+                values[position] = _echoed(echo, values[position])
             return Answer(reply[0], values)
         position, reason = reply[1], reply[2].decode()
         step = steps[position]

@@ -406,6 +406,11 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         """Remove all entries of the stored dict. Sends one EVALSHA (JSON.SET)."""
         return await perform(self._clear("aclear"))  # type: ignore[no-any-return]
 
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisDict[K, V]: ...
+        def __set__(self, instance: Any, value: dict[K, V]) -> None: ...
+
 
 def _refuse_surrogates(text: str) -> None:
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, overload
 
 from rapyer import links
 from rapyer.batch import Change, apply_now, current_batch, perform
@@ -416,6 +416,11 @@ class RedisList(Container, list[T], Generic[T]):
     async def aclear(self) -> None:
         """Remove all items of the stored list. Sends one EVALSHA (JSON.SET)."""
         return await perform(self._clear("aclear"))  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any) -> RedisList[T]: ...
+        def __set__(self, instance: Any, value: _list[T]) -> None: ...
 
 
 register_container(list, RedisList)
