@@ -311,6 +311,11 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
         return await cls._read(cls._own_key(key))
 
     @classmethod
+    async def aget(cls, key: str) -> Self:
+        """The same as :meth:`get`."""
+        return await cls.get(key)
+
+    @classmethod
     def _own_key(cls, key: str) -> str:
         """``key`` as a key of this model: as it is, or completed from a pk."""
         prefix = cls.class_key_initials() + ":"
@@ -371,6 +376,11 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
         """
         return bool(await cls._session().execute(b"DEL", cls._own_key(key), write=True))
 
+    @classmethod
+    async def adelete_by_key(cls, key: str) -> bool:
+        """The same as :meth:`delete_by_key`."""
+        return await cls.delete_by_key(key)
+
     async def duplicate(self, **changes: Any) -> Self:
         """Save a copy under a new pk, with ``changes`` to its fields, and return it.
 
@@ -430,14 +440,18 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
         """Like :meth:`lock`, for the document with this key or pk, which need not exist."""
         return lock_key(cls._session(), cls._own_key(key), timeout=timeout, expiry=expiry)
 
+    @classmethod
+    def alock_from_key(
+        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+    ) -> AbstractAsyncContextManager[Lock]:
+        """The same as :meth:`lock_from_key`."""
+        return cls.lock_from_key(key, timeout=timeout, expiry=expiry)
+
     alock = lock
-    alock_from_key = lock_from_key
     asave = save
     asave_changes = save_changes
     aload = load
-    aget = get
     adelete = delete
-    adelete_by_key = delete_by_key
     aduplicate = duplicate
     aduplicate_many = duplicate_many
     aset_ttl = set_ttl

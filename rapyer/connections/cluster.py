@@ -244,7 +244,6 @@ def sibling_cluster(client: RedisCluster) -> RedisCluster:
     return RedisCluster(
         startup_nodes=[ClusterNode(node.host, node.port) for node in nodes],
         require_full_coverage=manager.require_full_coverage,
-        read_from_replicas=client.read_from_replicas,
         retry=client.retry,
         **settings,
     )

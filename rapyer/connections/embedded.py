@@ -13,6 +13,7 @@ from typing import Any
 import redis.exceptions
 from redis.asyncio.connection import UnixDomainSocketConnection
 
+from rapyer.connections.exchange import is_login_refusal
 from rapyer.embedded import EmbeddedServer
 
 # A server that stops just after it answered is started again; one that stops over and over is ill.
@@ -42,10 +43,8 @@ class EmbeddedConnection(UnixDomainSocketConnection):
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 await connect()
-            except redis.exceptions.AuthenticationError:
-                raise
-            except redis.exceptions.ConnectionError:
-                if attempt == _ATTEMPTS:
+            except redis.exceptions.ConnectionError as error:
+                if attempt == _ATTEMPTS or is_login_refusal(error):
                     raise
             else:
                 return

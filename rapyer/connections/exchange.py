@@ -182,10 +182,16 @@ async def converse(
     return replies
 
 
+def is_login_refusal(error: BaseException | None) -> bool:
+    """Whether connecting failed for user or password; redis-py wraps that in some kinds."""
+    refusals = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
+    return error is not None and (isinstance(error, refusals) or is_login_refusal(error.__cause__))
+
+
 def unreachable(place: str, error: BaseException) -> errors.ConnectionError:
     """Nothing was sent, as no connection came about."""
     reason = str(error) or type(error).__name__
-    if isinstance(error, redis.exceptions.AuthenticationError):
+    if is_login_refusal(error):
         return errors.ConnectionError(f"{place} refused the login: {reason}")
     return errors.ConnectionError(f"cannot connect to {place}: {reason}")
 

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import redis.exceptions
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import (
@@ -100,7 +101,7 @@ def client_from_url(url: str, **overrides: Any) -> Redis | RedisCluster:
         settings["host"], settings["port"] = hosts[0]
         settings["db"] = settings.get("db", _database(path))
         return _pooled(SSLConnection if scheme == "rediss" else Connection, settings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError(f"{redact_url(url)!r} cannot be used: {error}") from None

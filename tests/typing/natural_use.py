@@ -1,9 +1,9 @@
 """The natural use of every documented call, as type checkers see it. Checked, never run."""
 
 from datetime import UTC, datetime, timedelta
+from typing import assert_type
 
 from pydantic import BaseModel, Field
-from typing_extensions import assert_type
 
 import rapyer
 from rapyer import AtomicRedisModel, Index, Key, RedisConfig, SafeLoad
