@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from rapyer.embedded.binaries import find_binaries
-from rapyer.embedded.wire import Reply, Wire
+from rapyer.embedded.wire import Reply, ReplyError, Wire
 
 START_SECONDS = 20.0
 
@@ -73,6 +74,8 @@ class RedisProcess:
         assert self.process.poll() is None, (self.directory / "log").read_text()
         try:
             self.call("PING")
+        except ReplyError:
+            pass
         except OSError:
             return False
         return True
@@ -145,21 +148,63 @@ class Proxy:
             writer.close()
             up_writer.close()
 
-    def cut_all(self) -> None:
-        """Close all connections now."""
+    async def cut_all(self) -> None:
+        """Close all connections, and return when they are closed."""
         for writer in self.writers:
             writer.close()
+        await asyncio.gather(*(w.wait_closed() for w in self.writers), return_exceptions=True)
         self.writers.clear()
 
 
 @asynccontextmanager
-async def proxied(target: str) -> AsyncIterator[Proxy]:
-    """A proxy to the server at a Unix socket."""
+async def proxied(target: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """A proxy to the server at a Unix socket, over TLS if a context is given."""
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        proxy.cut_all()
+        await proxy.cut_all()
+
+
+class Cluster:
+    """Three primaries on loopback that share the slots."""
+
+    def __init__(self, nodes: list[RedisProcess], ports: list[int]) -> None:
+        self.nodes = nodes
+        self.ports = ports
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    def join(self) -> None:
+        bounds = [0, 5461, 10923, 16384]
+        for node, start, end in zip(self.nodes, bounds, bounds[1:], strict=False):
+            node.call("CLUSTER", "ADDSLOTSRANGE", start, end - 1)
+        first, *others = self.nodes
+        bus = first.options[first.options.index("--cluster-port") + 1]
+        for node in others:
+            node.call("CLUSTER", "MEET", "127.0.0.1", self.ports[0], bus)
+        for node in self.nodes:
+            wait_until(lambda node=node: self._is_whole(node))
+
+    def _is_whole(self, node: RedisProcess) -> bool:
+        info = node.call("CLUSTER", "INFO")
+        slots = node.call("CLUSTER", "SLOTS")
+        assert isinstance(info, bytes)
+        assert isinstance(slots, list)
+        return b"cluster_state:ok" in info and len(slots) == len(self.nodes)
+
+    def owner(self, slot: int) -> RedisProcess:
+        return self.nodes[next(n for n, end in enumerate((5461, 10923, 16384)) if slot < end)]
+
+
+def cluster_options() -> tuple[int, tuple[str, ...]]:
+    """A TCP port and the options of a cluster's node that listens on it."""
+    port = free_port()
+    options = ("--port", str(port), "--cluster-enabled", "yes")
+    options += ("--cluster-port", str(free_port()), "--cluster-node-timeout", "2000")
+    return port, (*options, "--bind", "127.0.0.1")
