@@ -86,6 +86,7 @@ class ClusterLane:
         self.place = "the cluster"
         self._loop = loop
         self._deadlines = Deadlines(loop)
+        self._outdated = False  # a node failed, so the map of slots may have changed
         self._free: dict[str, asyncio.Semaphore] = {}
 
     async def exchange(
@@ -171,7 +172,7 @@ class ClusterLane:
                 except Exception as error:
                     if is_lost(error):
                         # The node may have been replaced: look at the cluster anew next time.
-                        self.client._initialize = True
+                        self._outdated = True
                         raise unreachable(place, error) from error
                     raise
                 try:
@@ -181,19 +182,18 @@ class ClusterLane:
                 except BaseException as error:
                     await connection.disconnect(nowait=True)
                     if is_lost(error):
-                        self.client._initialize = True
+                        self._outdated = True
                         raise lost(place, error, write) from error
                     raise
             finally:
                 node.release(connection)
 
     async def _initialize(self, *, again: bool = False) -> None:
-        if again:
-            self.client._initialize = True
-        if not self.client._initialize:
-            return
         try:
             await self.client.initialize()
+            if again or self._outdated:
+                await self.client.nodes_manager.initialize()
+                self._outdated = False
         except redis.exceptions.RedisClusterException as error:
             raise errors.ConnectionError(f"cannot connect to the cluster: {error}") from error
         except Exception as error:
@@ -207,7 +207,7 @@ class ClusterLane:
                 return self.client.get_default_node()
             return self.client.nodes_manager.get_node_from_slot(slot)
         except redis.exceptions.SlotNotCoveredError as error:
-            self.client._initialize = True
+            self._outdated = True
             raise errors.ConnectionError(
                 f"no node of the cluster serves slot {slot}; nothing was written"
             ) from error
