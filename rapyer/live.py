@@ -148,11 +148,13 @@ class ModelNode(links.Node):
         """Validate and assign one field; inside a pipeline the assignment is queued."""
         values = self.__dict__
         current = values.get(name, _ABSENT)
-        if value is current and current is not None:
+        batch = current_batch()
+        if value is current and isinstance(value, links.Node):
+            # what an in-place operator of a container assigns back
+            self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
             return
         cls = cast("type[BaseModel]", type(self))
         _refuse_frozen(cls, name, value)
-        batch = current_batch()
         in_batch = batch is not None and links.find(self) is not None
         if in_batch:
             steps = pending_steps(value, current)

@@ -270,7 +270,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         current = dict.get(self, key, _ABSENT)
-        if value is current:
+        if value is current and (current_batch() is None or isinstance(value, links.Node)):
             return
         steps = pending_steps(value, current)
         if steps is not None and current_batch() is not None:

@@ -308,7 +308,7 @@ class RedisList(Container, list[T], Generic[T]):
             return
         position = index.__index__()
         current = list.__getitem__(self, position)
-        if value is current:
+        if value is current and (current_batch() is None or isinstance(value, links.Node)):
             return
         steps = pending_steps(value, current)
         if steps is not None and current_batch() is not None:
