@@ -96,8 +96,8 @@ class RedisProcess:
 @contextmanager
 def running(server: RedisProcess, *mode: str) -> Iterator[RedisProcess]:
     """``server``, started, and ended with the block."""
-    server.start(*mode)
     try:
+        server.start(*mode)
         yield server
     finally:
         server.stop()

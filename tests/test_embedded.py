@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -303,6 +304,13 @@ for _ in range(40):
         assert call(server, "GET", "n") == b"120"
         server.stop()
         assert (directory / "server.log").read_text().count("ready to exit") > 2
+
+    def test_server_stops_though_its_directory_was_deleted(self, directory: Path) -> None:
+        server = EmbeddedServer(directory, idle=0.3)
+        server.ensure_running()
+        pid = pid_of(server)
+        shutil.rmtree(directory)
+        wait_until(lambda: is_gone(pid))
 
     def test_zero_means_that_it_never_stops(self, directory: Path) -> None:
         server = EmbeddedServer(directory, idle=0)
