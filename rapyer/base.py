@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,13 +12,15 @@ import redis.exceptions
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema
 
-from rapyer import links, registry
+from rapyer import baseline, jsontree, links, registry
+from rapyer.baseline import BASELINE, SYNCED
 from rapyer.batch import Batch, Change, current_batch, perform, pipeline, session_of
 from rapyer.config import AsyncClient, RedisConfig, as_config, client_of, refresh_of
 from rapyer.connections import Session
-from rapyer.documents import BASELINE, FAILED, PK, load_document
+from rapyer.documents import FAILED, PK, load_document
 from rapyer.errors import (
     ConfigurationError,
+    ConflictError,
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
@@ -25,7 +28,7 @@ from rapyer.errors import (
     WrongTypeError,
 )
 from rapyer.fields import KeyMark, RapyerKey, has_mark
-from rapyer.live import SLOTS, building_class, install_fields
+from rapyer.live import SLOTS, adopted, building_class, install_fields
 from rapyer.locks import DEFAULT_EXPIRY, Lock, lock_key
 from rapyer.nested import Embedded, copy_natively
 from rapyer.paths import Path
@@ -62,7 +65,7 @@ class ModelMeta(_PydanticMeta):
         return cls
 
 
-_ALL_SLOTS = (*SLOTS, PK, BASELINE, FAILED)
+_ALL_SLOTS = (*SLOTS, PK, BASELINE, SYNCED, FAILED)
 
 
 class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta):
@@ -223,7 +226,7 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
                 await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
             except redis.exceptions.ResponseError as error:
                 raise _write_refused(key, error) from error
-            _remember(self, text)
+            _written(self, text)
             return self
         mode = b"nx" if nx else b"xx" if xx else b""
         milliseconds = b"" if ttl is None else b"%d" % (ttl * 1000)
@@ -232,7 +235,7 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
             return [Primitive("save", (), (text, mode, milliseconds))]
 
         def settle(answers: Sequence[Any], stamp: int) -> None:
-            _remember(self, text)
+            _written(self, text)
 
         await perform(Change("save", self, None, primitives, lambda: None, settle=settle))
         return self
@@ -243,36 +246,53 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
         A stale copy thus does not undo what others did to the other fields. The whole document is saved
         when this instance was never read or written. Sends one EVALSHA (JSON.SET for each field).
         """
-        import json
-
-        baseline = getattr(self, BASELINE, None)
-        if baseline is None or links.parent_of(self) is not None:
+        if links.parent_of(self) is not None:
             return await self.save()
         _check_key_unchanged(self)
         text = model_spec(type(self)).to_json(self)
-        before, now = json.loads(baseline), json.loads(text)
-        changed = {
-            name: json.dumps(value, ensure_ascii=False).encode()
-            for name, value in now.items()
-            if name not in before or not _same_json(before[name], value)
-        }
-        gone = [
-            name for name in before if name not in now and name in type(self).__pydantic_fields__
-        ]
-        if not changed and not gone:
+        now = json.loads(text)
+        before = baseline.tree(self, now)
+        if before is None:
+            return await self.save()
+        changed = baseline.differing(before, now)
+        if not changed:
             return self
+        texts = {name: jsontree.dumps(now[name]) for name in now if name in changed}
+        gone = [name for name in before if name in changed and name not in now]
 
         def primitives(path: Path) -> list[Primitive]:
             return [
-                *(Primitive("set", (name,), (value, b"")) for name, value in changed.items()),
-                *(Primitive("remove", (name,)) for name in gone),
+                *(Primitive("set", (name,), (value, b"")) for name, value in texts.items()),
+                *(
+                    Primitive("remove", (name,))
+                    for name in gone
+                    if name in type(self).__pydantic_fields__
+                ),
             ]
 
-        def settle(answers: Sequence[Any], stamp: int) -> None:
-            _remember(self, text)
-
-        await perform(Change("save_changes", self, None, primitives, lambda: None, settle=settle))
+        names = tuple(name for name in texts if name in type(self).__pydantic_fields__)
+        await perform(Change("save_changes", self, None, primitives, lambda: None, names=names))
         return self
+
+    def __rapyer_catch_up__(self, text: bytes) -> None:
+        key = self.__rapyer_key__()
+        local = json.loads(model_spec(type(self)).to_json(self))
+        before = baseline.tree(self, local)
+        if before is None or not text:
+            return
+        stored = json.loads(text)
+        theirs, ours = baseline.differing(before, stored), baseline.differing(before, local)
+        clashes = sorted(theirs & ours & baseline.differing(local, stored))
+        if clashes:
+            raise ConflictError(
+                f"{key}: {', '.join(clashes)} was changed here and by somebody else"
+            )
+        if theirs:
+            fresh = load_document(type(self), key, text)
+            for name in theirs - ours:
+                if name in fresh.__dict__:
+                    self.__dict__[name] = adopted(self.__dict__.get(name), fresh.__dict__[name])
+        baseline.remember(self, text)
 
     async def load(self) -> Self:
         """Read the stored document (a nested model: its place) into this instance, in place.
@@ -469,8 +489,6 @@ def _pk_of(model: AtomicRedisModel) -> str:
         if type(value) is str or (isinstance(value, str) and not hasattr(value, "value")):
             return str(value)
         text = model_spec(type(model)).field(field).to_json(value).decode()
-        import json
-
         written = json.loads(text)
         return written if isinstance(written, str) else text
     pk = getattr(model, PK, None)
@@ -480,8 +498,8 @@ def _pk_of(model: AtomicRedisModel) -> str:
     return cast(str, pk)
 
 
-def _remember(model: AtomicRedisModel, text: bytes) -> None:
-    object.__setattr__(model, BASELINE, text)
+def _written(model: AtomicRedisModel, text: bytes) -> None:
+    baseline.remember(model, text)
     if type(model).__rapyer_key_field__ is not None:
         object.__setattr__(model, PK, _pk_of(model))
 
@@ -500,14 +518,8 @@ def _check_key_unchanged(model: AtomicRedisModel) -> None:
 
 def _take_over(model: AtomicRedisModel, fresh: AtomicRedisModel) -> None:
     model.__rapyer_adopt__(fresh)
-    for name in (PK, BASELINE, FAILED):
+    for name in (PK, BASELINE, SYNCED, FAILED):
         object.__setattr__(model, name, getattr(fresh, name, None))
-
-
-def _same_json(a: Any, b: Any) -> bool:
-    return (
-        type(a) is type(b) and a == b and repr(a) == repr(b) if not isinstance(a, dict) else a == b
-    )
 
 
 def _write_refused(key: str, error: redis.exceptions.ResponseError) -> Exception:

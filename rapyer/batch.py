@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any, Generic, TypeVar
 
+from rapyer.baseline import note
 from rapyer.connections import Session
 from rapyer.errors import ConfigurationError, ConflictError, KeyNotFound, PipelineError, RapyerError
 from rapyer.links import Document, Node, find, locate
@@ -48,6 +49,7 @@ class Change:
     decode: Callable[[Sequence[Any]], Any] = _nothing
     settle: Callable[[Sequence[Any], int], None] | None = None
     growth: int | None = None
+    names: tuple[str, ...] = ()
     effect: Effect = "write"
 
 
@@ -186,11 +188,15 @@ class Batch:
     # -- watching --------------------------------------------------------------------------------
 
     async def watch(self, document: Document) -> None:
-        """From now on a change of ``document`` by somebody else makes the batch fail. Sends JSON.GET."""
+        """From now on a change of ``document`` by somebody else makes the batch fail. Sends JSON.GET.
+
+        What others changed since the document was last read is taken over first.
+        """
         key = document.__rapyer_key__()
         session = session_of(document)
         text = await session.execute(b"JSON.GET", key, write=False) or b""
         digest = sha1(text, usedforsecurity=False).hexdigest().encode()
+        document.__rapyer_catch_up__(text)
         self._watched.append((document, Primitive("watch", (), (digest,), key=key)))
 
     # -- committing ------------------------------------------------------------------------------
@@ -226,6 +232,10 @@ class Batch:
         ):
             if find(container) is not None:
                 container.__rapyer_settle__(text, answers.stamp)
+        for operation in operations:
+            found = find(operation.change.owner)
+            if found is not None and operation.effect != "read":
+                note(found[0], operation.change.owner, found[1], operation.change.names)
         self._forget()
         return results
 
@@ -337,6 +347,8 @@ async def perform(change: Change) -> Any:
         change.local()
     if change.settle is not None:
         change.settle(values[: len(steps)], stamp)
+    if change.effect != "read":
+        note(document, owner, path, change.names)
     return result
 
 

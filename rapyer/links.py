@@ -67,6 +67,9 @@ class Document(Node):
         """The client that this document's model uses."""
         raise NotImplementedError
 
+    def __rapyer_catch_up__(self, text: bytes) -> None:
+        """Take over what others changed since the document was last read; ``text`` is what is stored."""
+
     def __rapyer_refresh__(self) -> int | None:
         """The milliseconds to which an operation sets the TTL again, if the model asks for that."""
         return None

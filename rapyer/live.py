@@ -209,7 +209,7 @@ class ModelNode(links.Node):
         def primitives(path: Path) -> Sequence[Primitive]:
             return [Primitive("set", (*path, name), (text, b"")) for name, text in texts.items()]
 
-        return Change(verb, self, self, primitives, local)
+        return Change(verb, self, self, primitives, local, names=tuple(texts))
 
     def __rapyer_assign_extra__(self, name: str, value: Any) -> None:
         """Assign an extra field (``extra="allow"``) inside a pipeline."""
@@ -221,7 +221,9 @@ class ModelNode(links.Node):
         def local() -> None:
             self.__pydantic_extra__[name] = plain  # type: ignore[attr-defined]
 
-        apply_now(self._set_change("__setattr__", {name: spec.to_json(plain)}, local))
+        change = self._set_change("__setattr__", {name: spec.to_json(plain)}, local)
+        change.names = ()
+        apply_now(change)
 
     def __rapyer_refuse_delattr__(self, name: str) -> None:
         if name in type(self).__pydantic_fields__ and current_batch() is not None:  # type: ignore[attr-defined]
