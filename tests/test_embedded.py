@@ -309,6 +309,7 @@ for _ in range(40):
         server = EmbeddedServer(directory, idle=0.3)
         server.ensure_running()
         pid = pid_of(server)
+        wait_until(lambda: server.status().clients == 1)  # the watchdog
         shutil.rmtree(directory)
         wait_until(lambda: is_gone(pid))
 
