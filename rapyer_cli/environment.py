@@ -83,6 +83,31 @@ class Environment:
         self.stderr.write(message + "\n")
         self.stderr.flush()
 
+    async def ask(self, question: str) -> str:
+        """Ask on standard error and read one line; Ctrl-C works meanwhile."""
+        import asyncio
+
+        self.stderr.write(question)
+        self.stderr.flush()
+        try:
+            descriptor = self.stdin.fileno()
+        except (OSError, ValueError):
+            return self._answer()
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(descriptor, readable.cancel)
+        try:
+            await asyncio.wait([readable])
+        finally:
+            loop.remove_reader(descriptor)
+        return self._answer()
+
+    def _answer(self) -> str:
+        answer = self.stdin.readline()
+        if not answer.endswith("\n"):
+            self.stderr.write("\n")
+        return answer
+
     def _base(self, variable: str, below_home: str) -> Path:
         named = self.environ.get(variable)
         if named and Path(named).is_absolute():

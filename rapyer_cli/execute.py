@@ -5,9 +5,10 @@ The only place that opens the guard, and the only one that sends a plan.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import Refused, failure_of
+from rapyer_cli.failures import CliError, Refused, failure_of
 from rapyer_cli.grammar import Invocation
 from rapyer_cli.session import Session
 from rapyer_cli.shapes import Changed, Shape
@@ -66,7 +67,7 @@ async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Cha
     if session.transaction is not None:
         return queue(session, plan)
     try:
-        confirm(session, plan, invocation)
+        await confirm(session, plan, invocation)
     except BaseException:
         plan.batch.discard()
         raise
@@ -91,7 +92,7 @@ def queue(session: Session, plan: Plan) -> Changed:
     return Changed(plan.effects(), state="queued")
 
 
-def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
+async def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
     """Ask before something is destroyed; without a terminal ``--yes`` must be given.
 
     Raises :class:`Refused` when the answer is no or nobody can be asked.
@@ -100,15 +101,12 @@ def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
         return
     environment = session.environment
     question = plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
-    if not environment.interactive:
+    if session.ask is None and not environment.interactive:
         raise Refused(
             f"{question.rstrip('?')} needs --yes where nobody can be asked; nothing was sent"
         )
-    environment.stderr.write(f"{question} [y/N] ")
-    environment.stderr.flush()
-    answer = environment.stdin.readline()
-    if not answer.endswith("\n"):
-        environment.stderr.write("\n")
+    ask = session.ask or environment.ask
+    answer = await ask(f"{question} [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise Refused("not confirmed; nothing was sent")
 
@@ -130,14 +128,46 @@ async def send(session: Session, plan: Plan) -> Changed:
                 await plan.batch.commit()
     except BaseException as error:
         plan.batch.discard()
-        session.journal.write({**entry, "outcome": failure_of(error).message})
+        outcome = failure_of(error).message
+        if isinstance(error, asyncio.CancelledError):
+            outcome = (
+                "interrupted while it was sent: it was applied once or not at all; "
+                "look before you repeat it"
+            )
+            session.environment.note(f"rapyer: {plan.verb}: {outcome}")
+        session.journal.write({**entry, "outcome": outcome})
         raise
     for touch in plan.touches:
         touch.after = touch.look()
     session.journal.write({**entry, "outcome": "done"})
-    session.done.append(_done(plan))
-    del session.done[:-_KEPT_FOR_UNDO]
+    _remember(session, plan)
     return Changed(plan.effects(), plan.result(), plan.read_result is not None)
+
+
+async def commit_transaction(session: Session, invocation: Invocation) -> Changed | None:
+    """Send what ``begin`` queued as one plan. Once it was sent nothing is queued, whatever happened."""
+    from rapyer_cli.plan import Plan, merged
+
+    transaction = session.transaction
+    if transaction is None:
+        raise CliError("nothing is queued: 'begin' starts")
+    if not transaction.plans:
+        session.transaction = None
+        session.environment.note("rapyer: nothing was queued")
+        return None
+    count = len(transaction.plans)
+    plan = Plan(
+        "commit",
+        "destructive" if any(p.effect == "destructive" for p in transaction.plans) else "write",
+        transaction.batch,
+        merged([touch for plan in transaction.plans for touch in plan.touches]),
+        question=f"commit {count} queued changes, some of which delete?",
+    )
+    if invocation.flag("dry_run"):
+        return Changed(plan.effects(), commands=tuple(plan.batch.commands()), state="dry")
+    await confirm(session, plan, invocation)
+    session.transaction = None
+    return await send(session, plan)
 
 
 def redacted(session: Session) -> str:
@@ -154,10 +184,14 @@ def json_or_null(value: Any) -> Any:
     return None if value is MISSING else value
 
 
-def _done(plan: Plan) -> Any:
+def _remember(session: Session, plan: Plan) -> None:
     from rapyer_cli.plan import Done
 
-    return Done(plan.verb, plan.touches)
+    if plan.undoes is not None:
+        session.done.remove(plan.undoes)
+        return
+    session.done.append(Done(plan.verb, plan.touches))
+    del session.done[:-_KEPT_FOR_UNDO]
 
 
 def _is_plan(outcome: Any) -> bool:

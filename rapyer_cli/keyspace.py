@@ -16,7 +16,7 @@ async def keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[
     """
     pattern = f"{escaped_glob(name)}:{escaped_glob(text)}*" if name else f"{escaped_glob(text)}*"
     async for key in client.scan_iter(match=pattern, count=_BATCH, _type=_JSON_TYPE):
-        yield key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
+        yield _text(key)
 
 
 async def unique_keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[str]:
@@ -28,13 +28,27 @@ async def unique_keys_of(client: Any, name: str = "", text: str = "") -> AsyncIt
             yield key
 
 
-async def some_keys_of(client: Any, name: str, text: str, limit: int) -> tuple[list[str], bool]:
-    """At most ``limit`` keys in order, and whether there may be more."""
-    found: list[str] = []
+async def some_keys_of(
+    client: Any, name: str, text: str, limit: int, *, most_scans: int = 0
+) -> tuple[list[str], bool]:
+    """At most ``limit`` keys in order, and whether there may be more.
+
+    ``most_scans`` bounds the work where almost no key fits: as many SCANs are sent, not more.
+    """
+    found: set[str] = set()
+    cursor: Any = 0
+    pattern = f"{escaped_glob(name)}:{escaped_glob(text)}*"
+    if most_scans and not hasattr(client, "nodes_manager"):
+        for _ in range(most_scans):
+            cursor, keys = await client.scan(cursor, match=pattern, count=_BATCH, _type=_JSON_TYPE)
+            found.update(_text(key) for key in keys)
+            if not cursor or len(found) > limit:
+                break
+        return sorted(found)[:limit], bool(cursor) or len(found) > limit
     async for key in unique_keys_of(client, name, text):
         if len(found) >= limit:
             return sorted(found), True
-        found.append(key)
+        found.add(key)
     return sorted(found), False
 
 
@@ -47,6 +61,10 @@ async def counts_by_prefix(client: Any, names: list[str]) -> dict[str, int]:
         name = key.partition(":")[0] if name is None else name
         counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
 
 
 def escaped_glob(text: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rapyer.baseline import BASELINE
 from rapyer.batch import Batch, Queued
-from rapyer.documents import BASELINE
 from rapyer.errors import PathNotFound
 from rapyer.places import resolve
 from rapyer_cli.differences import MISSING, Difference, differences
@@ -33,6 +33,7 @@ class Touch:
     before: Any
     after: Any = MISSING
     removed: bool = False
+    ttl: float | None = None
 
     def look(self) -> Any:
         """The JSON of the place as the local document has it now."""
@@ -67,6 +68,7 @@ class Plan:
     answers: list[Any] = field(default_factory=list)
     read_result: Callable[[list[Any]], Any] | None = None
     question: str = ""
+    undoes: Done | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -104,6 +106,18 @@ class Transaction:
     batch: Batch = field(default_factory=Batch)
     plans: list[Plan] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
+
+
+def merged(touches: Sequence[Touch]) -> list[Touch]:
+    """One touch for each place: what it held before the first change, and after the last."""
+    found: dict[tuple[str, tuple[str | int, ...]], Touch] = {}
+    for touch in touches:
+        first = found.get((touch.key, touch.path))
+        if first is None:
+            found[touch.key, touch.path] = touch
+        else:
+            found[touch.key, touch.path] = replace(touch, before=first.before, ttl=first.ttl)
+    return list(found.values())
 
 
 async def plan_change(

@@ -18,9 +18,8 @@ async def document_at(session: Session, address: Address) -> Any:
     A document that fails its model's validation is given as raw JSON, with one line that says so.
     Sends JSON.GET. Raises ``KeyNotFound``.
     """
-    from rapyer.raw import RawDocument
-
     from rapyer.errors import DocumentError
+    from rapyer.raw import RawDocument
 
     key = await key_at(session, address)
     if session.transaction is not None and key in session.transaction.documents:

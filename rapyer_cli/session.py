@@ -6,9 +6,9 @@ when they are first needed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import ROOT, Address, address_of
@@ -47,6 +47,7 @@ class Session:
     in_repl: bool = False
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
+    ask: Callable[[str], Awaitable[str]] | None = None
     _settings: Settings | None = None
     _server: Server | None = None
     _models: Models | None = None
@@ -166,6 +167,20 @@ class Session:
             raise ConnectionRefused(
                 f"the URL of {self.server.source} is not understood: {error}"
             ) from None
+
+    async def use(self, choices: Choices) -> None:
+        """Go on with another server: the client is closed, the queue dropped, the place is the root."""
+        self.settings.server(choices.url, choices.profile)  # raises before anything is given up
+        await self.close()
+        self.choices, self._server = choices, None
+        self.transaction, self.here, self.before = None, ROOT, ROOT
+        self.done.clear()
+
+    def allow_writing(self) -> None:
+        """Allow changes on a profile whose environment is prod."""
+        self.choices = replace(self.choices, write=True)
+        if self._guard is not None:
+            self._guard.reason = self.read_only_reason
 
     async def close(self) -> None:
         """Close the client; a later line would connect again."""

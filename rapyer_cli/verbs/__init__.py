@@ -10,9 +10,10 @@ from rapyer_cli.grammar import Verbs
 @lru_cache(maxsize=1)
 def named_verbs() -> Verbs:
     """The verbs that are no typed operations. Needs neither Pydantic nor redis."""
-    from rapyer_cli.verbs import change, look, models
+    from rapyer_cli.verbs import change, look, models, navigate, sessions
 
-    return Verbs((*look.VERBS, *models.VERBS, *change.VERBS))
+    groups = (look, models, change, sessions, navigate)
+    return Verbs(verb for group in groups for verb in group.VERBS)
 
 
 @lru_cache(maxsize=1)

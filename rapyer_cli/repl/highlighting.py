@@ -1,0 +1,45 @@
+"""Colours of a line as it is typed: a pure function from text to styled fragments."""
+
+from __future__ import annotations
+
+import re
+
+from rapyer_cli.grammar import Verbs
+from rapyer_cli.words import scan
+
+Fragment = tuple[str, str]
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z")
+
+
+def fragments(line: str, verbs: Verbs) -> list[Fragment]:
+    """``line`` in pieces, each with the class of its colour; together they are the line again."""
+    pieces: list[Fragment] = []
+    position = 0
+    verb_seen = False
+    for word in scan(line):
+        pieces.append(("", line[position : word.start]))
+        if word.raw.startswith("-") and len(word.raw) > 1 and not _NUMBER.match(word.raw):
+            style = "class:option"
+        elif not verb_seen:
+            verb_seen = True
+            style = "class:verb" if word.text in verbs else "class:unknown"
+        else:
+            style = _style_of(word.raw)
+        pieces.append((style, word.raw))
+        position = word.end
+    rest = line[position:]
+    pieces.append(("class:comment" if rest.lstrip().startswith("#") else "", rest))
+    return [piece for piece in pieces if piece[1]]
+
+
+def _style_of(raw: str) -> str:
+    if raw[0] in "'\"":
+        return "class:text"
+    if raw[0] in "{[":
+        return "class:json"
+    if _NUMBER.match(raw) or raw in ("true", "false", "null"):
+        return "class:number"
+    if "=" in raw:
+        return "class:assignment"
+    return "class:target" if ":" in raw or "/" in raw else ""

@@ -1,0 +1,207 @@
+"""The loop of the REPL: read a line, run it as the shell would, say what went wrong, go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rapyer_cli.completion.gathering import operation_infos, types_of
+from rapyer_cli.completion.knowledge import Knowledge
+from rapyer_cli.execute import run
+from rapyer_cli.exits import Exit
+from rapyer_cli.failures import CliError, failure_of
+from rapyer_cli.lines import invocation_of
+from rapyer_cli.oneshot import report
+from rapyer_cli.repl.status import Status
+from rapyer_cli.session import Session
+from rapyer_cli.verbs.navigate import Leave, where_in_words
+
+
+@dataclass(slots=True)
+class Repl:
+    """One sitting at the prompt. ``forget`` is called when stored data may have changed."""
+
+    session: Session
+    forget: Callable[[], None] = lambda: None
+    latency: float | None = None
+    trouble: str = ""
+
+    def status(self) -> Status:
+        """What prompt and toolbar show."""
+        session = self.session
+        profile = session.server.profile
+        transaction = session.transaction
+        return Status(
+            server=where_in_words(session),
+            place=str(session.here) if not session.here.is_root else "rapyer",
+            prod=profile is not None and profile.is_prod,
+            read_only=bool(session.read_only_reason),
+            queued=len(transaction.plans) if transaction is not None else None,
+            latency=self.latency,
+            trouble=self.trouble,
+        )
+
+    async def run_line(self, line: str) -> int:
+        """Run one line; its exit code. Errors are one line, and the sitting goes on."""
+        started = time.monotonic()
+        debug = "--debug" in line
+        try:
+            invocation = invocation_of(line, self.session.all_verbs())
+            if invocation is None:
+                return Exit.DONE
+            if invocation.flag("help"):
+                invocation = invocation_of(f"help {invocation.verb.name}", self.session.all_verbs())
+                assert invocation is not None
+            _refuse_connection_options(invocation.values)
+            code = await run(self.session, invocation)
+            self.trouble = ""
+        except Leave:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            code = report(error, self.session.environment, debug=debug)
+            if code == Exit.CONNECTION:
+                self._lost(error)
+        self.latency = time.monotonic() - started
+        self.forget()
+        return code
+
+    def _lost(self, error: BaseException) -> None:
+        # The next line connects again by itself; here stays as it is.
+        self.trouble = failure_of(error).message
+        transaction = self.session.transaction
+        if transaction is not None:
+            self.session.transaction = None
+            transaction.batch.discard()
+            if transaction.plans:
+                count = len(transaction.plans)
+                self.session.environment.note(f"rapyer: the {count} queued changes are dropped")
+
+
+def knowledge_for(session: Session) -> Knowledge:
+    """What completion knows from the models and the settings."""
+    return Knowledge(
+        models=tuple(session.models.names()),
+        types=types_of(session.models),
+        operations=operation_infos(),
+        profiles=tuple(session.settings.profile_names()),
+    )
+
+
+async def run_repl(session: Session, **streams: Any) -> int:
+    """Read and run lines until the end; the exit code of the sitting.
+
+    Without a terminal the lines come from standard input, as from a file, and the last failure's exit
+    code is returned.
+    """
+    session.in_repl = True
+    repl = Repl(session)
+    if not streams and not session.environment.stdin_is_terminal:
+        return await _run_piped(repl)
+    from rapyer_cli.repl.completer import ReplCompleter
+    from rapyer_cli.repl.prompt import make_prompt
+
+    verbs = session.all_verbs()
+    completer = ReplCompleter(session, verbs, knowledge_for(session))
+    repl.forget = completer.forget
+    vi = session.settings.config.get("editing_mode") == "vi"
+    prompt = make_prompt(session.environment, verbs, completer, repl.status, vi=vi, **streams)
+
+    async def ask(question: str) -> str:
+        from prompt_toolkit import PromptSession
+
+        try:
+            return await PromptSession[str](**streams).prompt_async(question)
+        except (KeyboardInterrupt, EOFError):
+            return ""
+
+    session.ask = ask
+    await _greet(session)
+    while True:
+        try:
+            line = await prompt.prompt_async()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            break
+        if not await _run_interruptibly(repl, line):
+            break
+    return _leave(session)
+
+
+async def _greet(session: Session) -> None:
+    names = session.models.names()
+    known = ", ".join(names[:6]) + (" …" if len(names) > 6 else "") if names else "none loaded"
+    environment = session.environment
+    environment.note(
+        f"rapyer: models: {known}. 'help' lists the verbs, Tab completes, Ctrl-D leaves."
+    )
+    try:
+        from rapyer.connections import check_server
+
+        await check_server(await session.client())
+    except Exception as error:
+        report(error, environment)
+
+
+async def _run_interruptibly(repl: Repl, line: str) -> bool:
+    """Run ``line`` so that Ctrl-C cancels it and not the sitting; False when it ends the sitting."""
+    task = asyncio.ensure_future(repl.run_line(line))
+    async with _interrupts(task.cancel):
+        try:
+            await task
+        except Leave:
+            return False
+        except asyncio.CancelledError:
+            repl.session.environment.note("rapyer: interrupted")
+    return True
+
+
+@contextlib.asynccontextmanager
+async def _interrupts(cancel: Callable[[], Any]) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        loop.add_signal_handler(signal.SIGINT, cancel)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield  # no signals here: another thread, or another system
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+
+
+async def _run_piped(repl: Repl) -> int:
+    code = 0
+    try:
+        for line in repl.session.environment.stdin:
+            code = await repl.run_line(line) or code
+    except Leave:
+        pass
+    _leave(repl.session)
+    return code
+
+
+def _leave(session: Session) -> int:
+    transaction = session.transaction
+    if transaction is not None:
+        transaction.batch.discard()
+        session.transaction = None
+        if transaction.plans:
+            session.environment.note(
+                f"rapyer: {len(transaction.plans)} queued changes were not committed and are dropped"
+            )
+    return Exit.DONE
+
+
+def _refuse_connection_options(values: dict[str, Any]) -> None:
+    for name in ("url", "profile", "models", "read_only", "write"):
+        if values.get(name):
+            flag = "--" + name.replace("_", "-")
+            raise CliError(f"{flag} is given when the REPL is opened; 'use' changes the server")

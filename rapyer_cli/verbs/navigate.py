@@ -1,0 +1,231 @@
+"""The verbs of the REPL only: where one is, what is queued, what was done, help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rapyer_cli.addresses import ROOT, Address
+from rapyer_cli.failures import CliError, NotFound, UsageError
+from rapyer_cli.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Lines, Shape
+
+
+async def cd(session: Session, invocation: Invocation) -> Shape | None:
+    """Go to a target; without one, to the root."""
+    text = invocation.text("target")
+    if text is None:
+        session.before, session.here = session.here, ROOT
+        return None
+    if text == "-" and not (session.here.key and await _exists(session, session.here.child("-"))):
+        session.before, session.here = session.here, session.before
+        return Lines((str(session.here),))
+    address = session.address(text)
+    await _require(session, address)
+    session.before, session.here = session.here, address
+    return None
+
+
+async def pwd(session: Session, invocation: Invocation) -> Shape:
+    """Say where one is."""
+    return Lines((str(session.here),))
+
+
+async def use(session: Session, invocation: Invocation) -> Shape:
+    """Go on with another server."""
+    name = invocation.text("server") or ""
+    choices = replace(session.choices, url=None, profile=None, write=False)
+    choices = replace(choices, url=name) if "://" in name else replace(choices, profile=name)
+    dropped = session.transaction is not None and bool(session.transaction.plans)
+    await session.use(choices)
+    if dropped:
+        session.environment.note("rapyer: what was queued is dropped")
+    await session.client()
+    return Lines((f"now on {where_in_words(session)}",))
+
+
+async def begin(session: Session, invocation: Invocation) -> Shape:
+    """Queue the following changes instead of making them."""
+    from rapyer_cli.execute import refuse_if_read_only
+    from rapyer_cli.plan import Transaction
+
+    refuse_if_read_only(session)
+    if session.transaction is not None:
+        raise CliError(
+            "changes are being queued already: 'commit' sends them, 'discard' drops them"
+        )
+    session.transaction = Transaction()
+    return Lines(("changes are queued now: 'commit' makes all of them at once, 'discard' none",))
+
+
+async def commit(session: Session, invocation: Invocation) -> Shape | None:
+    """Make all queued changes in one atomic step."""
+    from rapyer_cli.execute import commit_transaction
+
+    return await commit_transaction(session, invocation)
+
+
+async def discard(session: Session, invocation: Invocation) -> Shape:
+    """Drop the queued changes."""
+    transaction = session.transaction
+    if transaction is None:
+        raise CliError("nothing is queued: 'begin' starts")
+    transaction.batch.discard()
+    session.transaction = None
+    return Lines((f"dropped {len(transaction.plans)} queued",))
+
+
+async def undo(session: Session, invocation: Invocation) -> Any:
+    """Restore what the last change replaced."""
+    from rapyer_cli.undoing import plan_undo
+
+    if session.transaction is not None:
+        raise CliError("changes are being queued: 'discard' drops them all")
+    return await plan_undo(session)
+
+
+async def history(session: Session, invocation: Invocation) -> Shape:
+    """Show the last lines."""
+    from rapyer_cli.repl.history import last_lines
+
+    count = invocation.text("count") or "20"
+    if not count.isdigit():
+        raise UsageError(f"history expects a number, not {count!r}")
+    return Lines(tuple(last_lines(session.environment, int(count))))
+
+
+async def help_(session: Session, invocation: Invocation) -> Shape:
+    """Show the verbs, or the page of one."""
+    from rapyer_cli.help import overview, page
+
+    verbs = session.all_verbs()
+    width = min(session.environment.width, 100)
+    name = invocation.text("verb")
+    if name is None:
+        text = overview(verbs, width, repl=True)
+    else:
+        verb = verbs.get(name)
+        if verb is None:
+            raise UsageError(f"there is no verb {name!r}; 'help' lists them")
+        text = page(verb, width, repl=True)
+    return Lines(tuple(text.rstrip("\n").split("\n")))
+
+
+async def writable(session: Session, invocation: Invocation) -> Shape:
+    """Allow changes on a profile whose environment is prod."""
+    session.allow_writing()
+    if session.read_only_reason:
+        raise CliError(f"still read-only: {session.read_only_reason}")
+    return Lines((f"changes are allowed on {where_in_words(session)}",))
+
+
+async def leave(session: Session, invocation: Invocation) -> Shape | None:
+    """Leave the REPL."""
+    raise Leave
+
+
+class Leave(Exception):  # noqa: N818 - not an error
+    """Somebody asked to leave the REPL."""
+
+
+def where_in_words(session: Session) -> str:
+    """The server by its profile or URL, without a password."""
+    from rapyer.connections import redact_url
+
+    server = session.server
+    return server.profile.name if server.profile is not None else str(redact_url(server.url))
+
+
+async def _require(session: Session, address: Address) -> None:
+    if address.is_root or (address.is_model and session.models.named(address.name)):
+        return
+    if address.is_model:
+        from rapyer_cli.keyspace import keys_of
+
+        async for _ in keys_of(await session.client(), address.name):
+            return
+        if await _exists(session, Address(address.name, address.name)):
+            return
+        raise NotFound(
+            f"there is no model {address.name!r}, and no document begins with {address.name}:"
+        )
+    if session.transaction is not None and address.key in session.transaction.documents:
+        from rapyer.places import resolve
+
+        resolve(session.transaction.documents[address.key], address.pointer)
+        return
+    if not await _exists(session, address):
+        above = address.parent()
+        where = above if above.key is not None and await _exists(session, above) else None
+        raise NotFound(f"{address} does not exist" + (f"; {where} does" if where else ""))
+
+
+async def _exists(session: Session, address: Address) -> bool:
+    from rapyer_cli.peeking import peek
+
+    return await peek(await session.client(), address) is not None
+
+
+VERBS = (
+    Verb(
+        "cd",
+        "go to a model, a document or a place inside one",
+        "repl",
+        cd,
+        arguments=(Argument("target", Kind.TARGET, "where to; '..' is up, '-' is back", False),),
+        examples=("cd BlogPost:42", "cd settings", "cd ..", "cd -", "cd /"),
+    ),
+    Verb("pwd", "say where you are", "repl", pwd, examples=("pwd",), connects=False),
+    Verb(
+        "use",
+        "go on with another server",
+        "repl",
+        use,
+        arguments=(Argument("server", Kind.PROFILE, "a profile or a URL"),),
+        examples=("use live", "use redis://localhost/1"),
+        connects=False,
+    ),
+    Verb(
+        "begin", "queue the following changes", "repl", begin, examples=("begin",), connects=False
+    ),
+    Verb(
+        "commit",
+        "make all queued changes in one atomic step",
+        "repl",
+        commit,
+        options=tuple(option for option in CHANGE_OPTIONS if option.name != "json"),
+        examples=("commit", "commit --dry-run"),
+    ),
+    Verb(
+        "discard", "drop the queued changes", "repl", discard, examples=("discard",), connects=False
+    ),
+    Verb("undo", "restore what the last change replaced", "repl", undo, examples=("undo",)),
+    Verb(
+        "history",
+        "show the last lines",
+        "repl",
+        history,
+        arguments=(Argument("count", Kind.NUMBER, "how many", False),),
+        examples=("history", "history 50"),
+        connects=False,
+    ),
+    Verb(
+        "help",
+        "show the verbs, or the page of one",
+        "repl",
+        help_,
+        arguments=(Argument("verb", Kind.VERB, "a verb", False),),
+        examples=("help", "help increase"),
+        connects=False,
+    ),
+    Verb(
+        "writable",
+        "allow changes on a profile whose environment is prod",
+        "repl",
+        writable,
+        examples=("writable",),
+        connects=False,
+    ),
+    Verb("exit", "leave", "repl", leave, examples=("exit",), aliases=("quit",), connects=False),
+)
