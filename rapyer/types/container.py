@@ -59,7 +59,7 @@ class Container(RedisType, links.Node):
             current = self.__rapyer_raw__(place)
         except (DetachedError, LookupError):
             return
-        if type(child) is type(current) or not isinstance(current, RedisType):
+        if not isinstance(current, links.Node):
             known = getattr(current, STAMP, 0) if isinstance(current, RedisType) else 0
             if known <= stamp:
                 self.__rapyer_put__(place, value)

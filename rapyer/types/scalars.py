@@ -222,6 +222,7 @@ class RedisStr(Scalar, str):
     __hash__ = str.__hash__
     __iadd__ = _in_place("+=")
     __imul__ = _in_place("*=")
+    __imod__ = _in_place("%=")
 
     def clone(self) -> str:
         """The text as native ``str``."""
@@ -333,6 +334,7 @@ class RedisBytes(Scalar, bytes):
     __hash__ = bytes.__hash__
     __iadd__ = _in_place("+=")
     __imul__ = _in_place("*=")
+    __imod__ = _in_place("%=")
 
     def clone(self) -> bytes:
         """The content as native ``bytes``."""

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def test_increase_from_500_tasks_loses_nothing(stored: Stored) -> None:
 async def test_increase_from_processes_loses_nothing(rapyer_url: str, stored: Stored) -> None:
     tally = await Tally().save()
     results = await run_processes(rapyer_url, "increase", tally.key, 300)
-    assert sorted(sum(results, [])) == list(range(1, 4 * 300 + 1))
+    assert sorted(chain.from_iterable(results)) == list(range(1, 4 * 300 + 1))
     assert (await stored(tally))["n"] == 4 * 300
 
 
