@@ -14,7 +14,8 @@ from pydantic_core import CoreSchema
 
 from rapyer import baseline, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
-from rapyer.batch import Batch, Change, current_batch, perform, pipeline, session_of
+from rapyer.batch import Pipeline, current_batch, perform, pipeline, session_of
+from rapyer.changes import Change
 from rapyer.config import AsyncClient, RedisConfig, as_config, client_of, refresh_of
 from rapyer.connections import Session
 from rapyer.documents import FAILED, PK, load_document
@@ -162,7 +163,10 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            return None if name in _ALL_SLOTS else super().__getattr__(name)
+            if name not in _ALL_SLOTS:
+                return super().__getattr__(name)
+            object.__setattr__(self, name, None)  # the slot is asked directly from now on
+            return None
 
         def __setattr__(self, name: str, value: Any) -> None:
             cls = type(self)
@@ -270,8 +274,7 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
                 ),
             ]
 
-        names = tuple(name for name in texts if name in type(self).__pydantic_fields__)
-        await perform(Change("save_changes", self, None, primitives, lambda: None, names=names))
+        await perform(Change("save_changes", self, None, primitives, lambda: None, texts=texts))
         return self
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
@@ -433,7 +436,7 @@ class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta)
         """
         await set_document_ttl(links.locate(self)[0], seconds)
 
-    def pipeline(self, *, watch: bool = False) -> AbstractAsyncContextManager[Batch]:
+    def pipeline(self, *, watch: bool = False) -> Pipeline:
         """Collect the changes made in an ``async with`` block and apply all of them, or none.
 
         See :func:`rapyer.pipeline`.

@@ -11,9 +11,11 @@ import json
 from typing import Any
 
 from rapyer import links
+from rapyer.binding import native
+from rapyer.changes import Change
+from rapyer.links import EchoedNode
 from rapyer.paths import Path
-from rapyer.schema import model_spec
-from rapyer.script import ECHO_LIMIT
+from rapyer.script import ECHO_LIMIT, Primitive
 
 BASELINE = "__rapyer_baseline__"
 SYNCED = "__rapyer_synced__"
@@ -27,42 +29,64 @@ def remember(document: Any, text: bytes | None) -> None:
     object.__setattr__(document, SYNCED, None)
 
 
-def note(document: Any, owner: Any, path: Path, names: tuple[str, ...] = ()) -> None:
-    """The value ``owner`` at ``path`` (its fields ``names``, for a model) is as on the server now."""
-    if getattr(document, BASELINE, None) is None:
+def note(document: Any, change: Change, path: Path) -> None:
+    """What ``change`` changed at ``path`` is on the server as it is here. Lists and dicts: see below."""
+    owner = change.owner
+    if isinstance(owner, EchoedNode) or (synced := _synced(document)) is None:
         return
-    synced = getattr(document, SYNCED, None)
+    if change.texts is not None:
+        for name, text in change.texts.items():
+            _write_down(synced, (*path, name), text, owner)
+        return
+    parent = links.parent_of(owner)
+    if parent is not None:
+        value = parent.__rapyer_current__(owner)
+        spec = parent.__rapyer_child_spec__(owner.__rapyer_place__)
+        # immutable values are turned into text only when somebody asks
+        immutable = not isinstance(owner, links.Node)
+        _write_down(
+            synced, path, (spec, native(value)) if immutable else spec.to_json(value), parent
+        )
+
+
+def note_container(
+    place: tuple[Any, Path] | None, container: Any, echo: Primitive, text: bytes | None
+) -> None:
+    """A list or dict is on the server as it is here; ``text`` is what the server sent, if it did."""
+    if place is None or (synced := _synced(place[0])) is None:
+        return
+    _write_down(synced, place[1], UNKNOWN if text is None else text, container)
+
+
+def _synced(document: Any) -> dict[Path, Any] | None:
+    if getattr(document, BASELINE, None) is None:
+        return None
+    synced: dict[Path, Any] | None = getattr(document, SYNCED, None)
     if synced is None:
         synced = {}
         object.__setattr__(document, SYNCED, synced)
-    for place, text in _texts(owner, path, names).items():
-        synced.pop(place, None)  # later ones come later
-        synced[place] = text
+    return synced
 
 
-def _texts(owner: Any, path: Path, names: tuple[str, ...]) -> dict[Path, Any]:
+def _write_down(synced: dict[Path, Any], path: Path, text: Any, holder: Any) -> None:
     first_index = next((at for at, segment in enumerate(path) if isinstance(segment, int)), None)
     if first_index is not None:
         # indices move: the whole list is written down instead of its item
-        for _ in range(len(path) - first_index):
-            owner = links.parent_of(owner)
-        return {path[:first_index]: _container_text(owner)}
-    if isinstance(owner, list | dict):
-        return {path: _container_text(owner)}
-    if names:
-        spec = model_spec(type(owner))
-        return {(*path, name): spec.field(name).to_json(owner.__dict__[name]) for name in names}
-    parent = links.parent_of(owner)
-    if parent is None:
-        return {}
-    value = parent.__rapyer_current__(owner)
-    return {path: parent.__rapyer_child_spec__(owner.__rapyer_place__).to_json(value)}
+        outermost = _outermost_list(holder)
+        path = path[:first_index]
+        large = len(outermost) > ECHO_LIMIT
+        text = UNKNOWN if large else outermost.__rapyer_spec_of__().to_json(outermost)
+    synced.pop(path, None)  # later ones come later
+    synced[path] = text
 
 
-def _container_text(container: Any) -> Any:
-    if len(container) > ECHO_LIMIT:
-        return UNKNOWN
-    return container.__rapyer_spec_of__().to_json(container)
+def _outermost_list(holder: Any) -> Any:
+    found = holder
+    while holder is not None:
+        if isinstance(holder, list):
+            found = holder
+        holder = links.parent_of(holder)
+    return found
 
 
 def tree(document: Any, local: dict[str, Any]) -> dict[str, Any] | None:
@@ -75,6 +99,9 @@ def tree(document: Any, local: dict[str, Any]) -> dict[str, Any] | None:
         return None
     content: dict[str, Any] = json.loads(text)
     for path, value in (getattr(document, SYNCED, None) or {}).items():
+        if isinstance(value, tuple):
+            spec, scalar = value
+            value = spec.to_json(scalar)
         _put(content, path, _at(local, path) if value is UNKNOWN else json.loads(value))
     return content
 

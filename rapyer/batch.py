@@ -1,105 +1,27 @@
-"""Operations as data: one change, the batch that collects changes, and ``pipeline()`` on top of it.
+"""The batch that collects changes, and ``pipeline()`` on top of it.
 
-A :class:`Change` says what to send, what it does to the local value and how to read the answer. Outside
-a pipeline it is sent at once; inside one it is applied locally, queued, and sent with all others when
-the block ends. Both go through :func:`rapyer.script.submit`, so both are all-or-nothing.
+Outside a pipeline a change is sent at once (:func:`perform`); inside one it is applied locally, queued,
+and sent with all others when the block ends. Both go through :func:`rapyer.script.submit`, so both are
+all-or-nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from hashlib import sha1
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any
 
-from rapyer.baseline import note
+from rapyer.baseline import note, note_container
+from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.connections import Session
-from rapyer.errors import ConfigurationError, ConflictError, KeyNotFound, PipelineError, RapyerError
-from rapyer.links import Document, Node, find, locate
-from rapyer.operations import Effect
-from rapyer.paths import Path, field_path
+from rapyer.errors import ConfigurationError, ConflictError, PipelineError
+from rapyer.links import Document, EchoedNode, Node, find, locate
+from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, submit
-
-T = TypeVar("T")
-
-
-def _nothing(answers: Sequence[Any]) -> Any:
-    return None
-
-
-@dataclass(slots=True, eq=False)
-class Change:
-    """One operation on one value.
-
-    ``owner`` is the value whose place it changes, ``touched`` the container whose content it changes
-    locally. ``primitives`` gives the script's steps for the owner's path, ``local`` applies the change
-    to the local value and returns the local result, ``decode`` turns the steps' answers into the
-    operation's result, ``settle`` brings the local value in line with the answers. ``growth`` is by how
-    much the length of a list or dict changes, None where only the server knows.
-    """
-
-    verb: str
-    owner: Any
-    touched: Node | None
-    primitives: Callable[[Path], Sequence[Primitive]]
-    local: Callable[[], Any]
-    decode: Callable[[Sequence[Any]], Any] = _nothing
-    settle: Callable[[Sequence[Any], int], None] | None = None
-    growth: int | None = None
-    names: tuple[str, ...] = ()
-    effect: Effect = "write"
-
-
-class Queued(Generic[T]):
-    """The result of an asynchronous operation inside a pipeline; readable when the block has ended.
-
-    :meth:`result` returns it. Awaiting it, or reading it early, raises ``RuntimeError``.
-    """
-
-    __slots__ = ("_outcome", "verb")
-
-    def __init__(self, verb: str) -> None:
-        self.verb = verb
-        self._outcome: tuple[T] | None = None
-
-    def result(self) -> T:
-        """The operation's result; raises ``RuntimeError`` before the block has ended successfully."""
-        if self._outcome is None:
-            raise RuntimeError(
-                f"{self.verb} is queued: its result can be read after the pipeline has ended"
-            )
-        return self._outcome[0]
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self.result()
-        yield  # pragma: no cover - makes this a generator
-
-    def __repr__(self) -> str:
-        state = "pending" if self._outcome is None else repr(self._outcome[0])
-        return f"<Queued {self.verb}: {state}>"
-
-
-@dataclass(slots=True, eq=False)
-class QueuedOperation:
-    """One queued operation: its verb, the document's key, the path, and the script's steps."""
-
-    verb: str
-    document: Document
-    key: str
-    path: Path
-    effect: Effect
-    change: Change
-    steps: tuple[Primitive, ...]
-    answer: Queued[Any] = field(repr=False)
-
-    def describe(self) -> str:
-        """``increase Counter:1/count``."""
-        place = f"/{field_path(self.path)}" if self.path else ""
-        return f"{self.verb} {self.key}{place}"
-
 
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 
@@ -125,43 +47,27 @@ class Batch:
         self.task: asyncio.Task[Any] | None = None
         self._snapshots: dict[int, tuple[Node, Any]] = {}
         self._watched: list[tuple[Document, Primitive]] = []
-        self._adopted: dict[int, Document] = {}
 
     # -- collecting ------------------------------------------------------------------------------
 
-    @contextmanager
-    def collecting(self) -> Iterator[Batch]:
+    def collecting(self) -> Collecting:
         """Inside the ``with`` block, changes made by this task are queued here instead of sent.
 
         An exception in the block restores the local values to what they were when it was entered and
         drops what the block queued.
         """
-        self.task = _current_task()
-        token = _active.set(self)
-        queued, outer, self._snapshots = len(self.operations), self._snapshots, {}
-        try:
-            yield self
-        except BaseException:
-            self._restore()
-            del self.operations[queued:]
-            raise
-        else:
-            for identity, snapshot in self._snapshots.items():
-                outer.setdefault(identity, snapshot)
-        finally:
-            self._snapshots = outer
-            _active.reset(token)
+        return Collecting(self)
 
     def touch(self, node: Node) -> None:
         """Remember the content of ``node`` before its first change."""
         if id(node) not in self._snapshots:
             self._snapshots[id(node)] = (node, node.__rapyer_snapshot__())
 
-    def queue(self, change: Change) -> tuple[Queued[Any], Any]:
+    def queue(self, change: Change, place: tuple[Document, Path]) -> tuple[Queued[Any], Any]:
         """Apply ``change`` locally and queue it; returns the pending answer and the local result."""
-        document, path = locate(change.owner)
+        document, path = place
         key = document.__rapyer_key__()
-        steps = tuple(_keyed(change.primitives(path), key))
+        steps = [step._replace(key=key) for step in change.primitives(path)]
         if change.touched is not None:
             self.touch(change.touched)
         local = change.local()
@@ -212,45 +118,37 @@ class Batch:
         if not operations:
             self._forget()
             return []
+        places = {id(op.change.owner): find(op.change.owner) for op in operations}
+        echoed = _echoes(operations, places)
         try:
-            answers = await self._send(operations)
+            answers = await self._send(operations, [echo for echo, _ in echoed])
         except BaseException:
             self.discard()
             raise
         results = []
         position = 0
         for operation in operations:
+            change = operation.change
             values = answers.values[position : position + len(operation.steps)]
             position += len(operation.steps)
-            result = operation.change.decode(values)
+            result = change.decode(values)
             operation.answer._outcome = (result,)
             results.append(result)
-            if operation.change.settle is not None and find(operation.change.owner) is not None:
-                operation.change.settle(values, answers.stamp)
-        for (_, container), text in zip(
-            self._echoed(operations), answers.values[position:], strict=True
-        ):
-            if find(container) is not None:
-                container.__rapyer_settle__(text, answers.stamp)
-        for operation in operations:
-            found = find(operation.change.owner)
-            if found is not None and operation.effect != "read":
-                note(found[0], operation.change.owner, found[1], operation.change.names)
+            place = places[id(change.owner)]
+            if place is not None:
+                if change.settle is not None:
+                    change.settle(values, answers.stamp)
+                if change.effect != "read":
+                    note(place[0], change, place[1])
+        for (echo, container), text in zip(echoed, answers.values[position:], strict=True):
+            container.__rapyer_settle__(text, answers.stamp)
+            note_container(places[id(container)], container, echo, text)
         self._forget()
         return results
 
-    def _echoed(self, operations: Sequence[QueuedOperation]) -> list[tuple[Primitive, Any]]:
-        echoes: dict[int, tuple[Primitive, Any]] = {}
-        for operation in operations:
-            owner = operation.change.owner
-            if id(owner) in echoes or not hasattr(owner, "__rapyer_settle__"):
-                continue
-            found = find(owner)
-            if found is not None:
-                echoes[id(owner)] = (_echo(found[1], found[0].__rapyer_key__(), len(owner)), owner)
-        return list(echoes.values())
-
-    async def _send(self, operations: Sequence[QueuedOperation]) -> Answer:
+    async def _send(
+        self, operations: Sequence[QueuedOperation], echoes: Sequence[Primitive]
+    ) -> Answer:
         session = session_of(operations[0].document)
         for operation in operations:
             if session_of(operation.document) is not session:
@@ -263,7 +161,6 @@ class Batch:
         watches = [watch for _, watch in self._watched]
         steps = [step for operation in operations for step in operation.steps]
         refreshes = _refreshes(operation.document for operation in operations)
-        echoes = [echo for echo, _ in self._echoed(operations)]
         try:
             answer = await submit(session, [*watches, *steps, *refreshes], echoes)
         except Refused as refused:
@@ -290,9 +187,18 @@ class Batch:
         return [describe_step(step) for operation in self.operations for step in operation.steps]
 
 
-def _keyed(primitives: Sequence[Primitive], key: str) -> Iterator[Primitive]:
-    for step in primitives:
-        yield step._replace(key=key)
+def _echoes(
+    operations: Sequence[QueuedOperation], places: Mapping[int, tuple[Document, Path] | None]
+) -> list[tuple[Primitive, Any]]:
+    """The containers that were changed and are still part of their documents, with their echoes."""
+    echoes: dict[int, tuple[Primitive, Any]] = {}
+    for operation in operations:
+        owner = operation.change.owner
+        place = places[id(owner)]
+        if place is not None and id(owner) not in echoes and isinstance(owner, EchoedNode):
+            key = place[0].__rapyer_key__()
+            echoes[id(owner)] = (_echo(place[1], key, len(owner)), owner)
+    return list(echoes.values())
 
 
 def _echo(path: Path, key: str, expected: int) -> Primitive:
@@ -320,49 +226,112 @@ async def perform(change: Change) -> Any:
     At once means one EVALSHA; when it is refused, the specific error is raised and nothing is changed.
     Afterwards the local value is what the server has.
     """
+    owner = change.owner
+    place = document, path = locate(owner)
     batch = current_batch()
     if batch is not None:
-        return batch.queue(change)[0]
-    document, path = locate(change.owner)
+        return batch.queue(change, place)[0]
     key = document.__rapyer_key__()
-    steps = list(_keyed(change.primitives(path), key))
-    owner = change.owner
+    steps = [step._replace(key=key) for step in change.primitives(path)]
     echoes = []
-    if hasattr(owner, "__rapyer_settle__"):
+    if isinstance(owner, EchoedNode):
         expected = -1 if change.growth is None else len(owner) + change.growth
         echoes.append(_echo(path, key, expected))
-    refreshes = _refreshes(iter((document,)))
+    count = len(steps)
+    milliseconds = document.__rapyer_refresh__()
+    if milliseconds is not None:
+        steps.append(Primitive("refresh", (), (b"%d" % milliseconds,), key=key))
     try:
-        stamp, values = await submit(session_of(document), steps + refreshes, echoes)
+        stamp, values = await submit(session_of(document), steps, echoes)
     except Refused as refused:
         raise refused.error from refused.error.__cause__
-    result = change.decode(values[: len(steps)])
-    if find(owner) is None:
+    result = change.decode(values[:count])
+    now = find(owner)
+    if now is None:
         return result  # replaced while the command was under way: there is no local value any more
     if echoes and not owner.__rapyer_outdated__(stamp):
         with suppress(LookupError, ValueError, TypeError):
             change.local()
         owner.__rapyer_settle__(values[-1], stamp)
+        note_container(now, owner, echoes[0], values[-1])
     elif not echoes and change.settle is None:
         change.local()
     if change.settle is not None:
-        change.settle(values[: len(steps)], stamp)
+        change.settle(values[:count], stamp)
     if change.effect != "read":
-        note(document, owner, path, change.names)
+        note(document, change, now[1])
     return result
 
 
 def apply_now(change: Change) -> Any:
     """Carry out ``change`` locally, and queue it inside a pipeline; returns the local result."""
     batch = current_batch()
-    if batch is None or find(change.owner) is None:
+    if batch is None:
         return change.local()
-    return batch.queue(change)[1]
+    place = find(change.owner)
+    return change.local() if place is None else batch.queue(change, place)[1]
 
 
-@asynccontextmanager
-async def pipeline(*documents: Document, watch: bool = False) -> AsyncIterator[Batch]:
-    """Collect every change made in the block and apply all of them, or none, when it ends.
+class Collecting:
+    """The ``with`` block of :meth:`Batch.collecting`."""
+
+    __slots__ = ("_batch", "_outer", "_queued", "_token")
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def __enter__(self) -> Batch:
+        batch = self._batch
+        batch.task = _current_task()
+        self._token = _active.set(batch)
+        self._queued, self._outer = len(batch.operations), batch._snapshots
+        batch._snapshots = {}
+        return batch
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        batch = self._batch
+        if kind is not None:
+            batch._restore()
+            del batch.operations[self._queued :]
+        else:
+            for identity, snapshot in batch._snapshots.items():
+                self._outer.setdefault(identity, snapshot)
+        batch._snapshots = self._outer
+        _active.reset(self._token)
+
+
+class Pipeline:
+    """The ``async with`` block of :func:`pipeline`."""
+
+    __slots__ = ("_batch", "_collecting", "_documents", "_nested", "_watch")
+
+    def __init__(self, documents: tuple[Document, ...], watch: bool) -> None:
+        self._documents, self._watch = documents, watch
+
+    async def __aenter__(self) -> Batch:
+        outer = current_batch()
+        self._nested = outer is not None
+        batch = self._batch = Batch() if outer is None else outer
+        for document in self._documents:
+            document.__rapyer_link_children__()
+            if self._watch:
+                await batch.watch(document)
+        self._collecting = batch.collecting()
+        return self._collecting.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._collecting.__exit__(kind, error, trace)
+        if kind is None and not self._nested:
+            await self._batch.commit()
+
+
+def pipeline(*documents: Document, watch: bool = False) -> Pipeline:
+    """Collect every change made in an ``async with`` block and apply all of them, or none, at its end.
 
     ``watch=True`` makes the block fail with :class:`~rapyer.errors.ConflictError` when somebody else
     writes one of ``documents`` meanwhile. A block inside another joins it: its changes are sent with
@@ -372,33 +341,8 @@ async def pipeline(*documents: Document, watch: bool = False) -> AsyncIterator[B
     local values are what they were. Sends one EVALSHA when the block ends (and JSON.GET of each watched
     document when it begins).
     """
-    outer = current_batch()
-    batch = outer if outer is not None else Batch()
     if watch and not documents:
         raise ConfigurationError(
             "pipeline(watch=True) needs the documents to watch: pipeline(a, b, watch=True)"
         )
-    for document in documents:
-        adopt = getattr(document, "__rapyer_link_children__", None)
-        if adopt is not None:
-            adopt()
-        if watch:
-            await batch.watch(document)
-    with batch.collecting():
-        yield batch
-    if outer is None:
-        await batch.commit()
-
-
-__all__ = [
-    "Batch",
-    "Change",
-    "KeyNotFound",
-    "Queued",
-    "QueuedOperation",
-    "RapyerError",
-    "apply_now",
-    "current_batch",
-    "perform",
-    "pipeline",
-]
+    return Pipeline(documents, watch)

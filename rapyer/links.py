@@ -53,6 +53,24 @@ class Node:
         raise NotImplementedError
 
 
+class EchoedNode(Node):
+    """A list or dict: after a change the server sends it back, and the local one is made equal to it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __len__(self) -> int: ...
+
+    def __rapyer_outdated__(self, stamp: int) -> bool:
+        """Whether a later state of the server than that of ``stamp`` is known already."""
+        raise NotImplementedError
+
+    def __rapyer_settle__(self, text: bytes | None, stamp: int) -> None:
+        """Take over the server's value ``text`` as of ``stamp``; None: the local value is right."""
+        raise NotImplementedError
+
+
 class Document(Node):
     """A node without parent: what is stored under one key."""
 
@@ -66,6 +84,9 @@ class Document(Node):
     def __rapyer_client__(self) -> AsyncClient:
         """The client that this document's model uses."""
         raise NotImplementedError
+
+    def __rapyer_link_children__(self) -> None:
+        """Link nested models that were never read, so that changing them directly is noticed."""
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
         """Take over what others changed since the document was last read; ``text`` is what is stored."""

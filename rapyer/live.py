@@ -13,11 +13,12 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from rapyer import links
-from rapyer.batch import Change, apply_now, current_batch
+from rapyer.batch import apply_now, current_batch
 from rapyer.binding import is_held_elsewhere, link, live, native, register_family
+from rapyer.changes import Change
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
-from rapyer.schema import ValueSpec, model_spec, native_class
+from rapyer.schema import ValueSpec, field_spec, fields_with_models, native_class
 from rapyer.script import Primitive
 from rapyer.types.container import Container, pending_steps
 from rapyer.types.scalars import Scalar, change_of_step
@@ -84,7 +85,7 @@ class ModelNode(links.Node):
         return self.__dict__.get(place, self) is child
 
     def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
-        return model_spec(type(self)).field(place)  # type: ignore[arg-type]
+        return field_spec(type(self), place)  # type: ignore[arg-type]
 
     def __rapyer_current__(self, child: Any) -> Any:
         return self.__dict__[child.__rapyer_place__]
@@ -136,10 +137,10 @@ class ModelNode(links.Node):
 
     def __rapyer_link_children__(self) -> None:
         """Link nested models that were never read, so that changing them directly is noticed."""
-        for name, value in list(self.__dict__.items()):
+        for name in fields_with_models(type(self)):  # type: ignore[arg-type]
+            value = self.__dict__.get(name)
             if _may_hold_models(value):
-                child = live(value, self, name)
-                self.__dict__[name] = child
+                child = self.__dict__[name] = live(value, self, name)
                 _link_below(child)
 
     # -- assignment ------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ class ModelNode(links.Node):
         def primitives(path: Path) -> Sequence[Primitive]:
             return [Primitive("set", (*path, name), (text, b"")) for name, text in texts.items()]
 
-        return Change(verb, self, self, primitives, local, names=tuple(texts))
+        return Change(verb, self, self, primitives, local, texts=texts)
 
     def __rapyer_assign_extra__(self, name: str, value: Any) -> None:
         """Assign an extra field (``extra="allow"``) inside a pipeline."""
@@ -222,7 +223,7 @@ class ModelNode(links.Node):
             self.__pydantic_extra__[name] = plain  # type: ignore[attr-defined]
 
         change = self._set_change("__setattr__", {name: spec.to_json(plain)}, local)
-        change.names = ()
+        change.texts = None
         apply_now(change)
 
     def __rapyer_refuse_delattr__(self, name: str) -> None:

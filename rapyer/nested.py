@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel
 
 from rapyer import links
-from rapyer.batch import Change, current_batch, perform
+from rapyer.batch import current_batch, perform
 from rapyer.binding import native
+from rapyer.changes import Change
 from rapyer.live import SLOTS, LiveField, ModelNode
 from rapyer.paths import Path, field_path, json_path
 from rapyer.schema import model_spec
@@ -129,7 +130,10 @@ class View(Embedded):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            return None if name in SLOTS else super().__getattr__(name)
+            if name not in SLOTS:
+                return super().__getattr__(name)
+            object.__setattr__(self, name, None)  # the slot is asked directly from now on
+            return None
 
     def __rapyer_plain__(self) -> BaseModel:
         """The plain model with the same state."""

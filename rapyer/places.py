@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rapyer.batch import Change, perform
+from rapyer.batch import perform
 from rapyer.binding import native
+from rapyer.changes import Change
 from rapyer.errors import ConstraintError, PathNotFound, WrongTypeError
 from rapyer.links import Document
 from rapyer.live import ModelNode

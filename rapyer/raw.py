@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Self
 
-from rapyer.batch import Change, current_batch, perform, session_of
+from rapyer.batch import current_batch, perform, session_of
 from rapyer.binding import live, native
+from rapyer.changes import Change
 from rapyer.config import AsyncClient, RedisConfig, client_of
 from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.links import PARENT, Document

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rapyer import links
-from rapyer.batch import Change, current_batch, perform, session_of
+from rapyer.batch import current_batch, perform, session_of
+from rapyer.changes import Change
 from rapyer.documents import document_error
 from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
 from rapyer.links import Document

@@ -90,6 +90,7 @@ class ValueSpec:
         self.source: Schema | None = None
         self.nested: tuple[type[BaseModel], ...] = ()
         self.subclasses = 0
+        self.model_fields: tuple[str, ...] | None = None
         self._children: dict[Any, ValueSpec] = {}
 
     # -- compiling -------------------------------------------------------------------------------
@@ -275,7 +276,10 @@ class ValueSpec:
 
     def field(self, name: str) -> ValueSpec:
         """The spec of a model's field."""
-        return self._child((name,), self._fields()[name]["schema"])
+        spec = self._children.get(name)
+        if spec is None:
+            spec = self._children[name] = self._derived(self._fields()[name]["schema"])
+        return spec
 
     def child(self, segment: str | int) -> ValueSpec:
         """The spec of what ``segment`` leads to; accepts anything where nothing is known."""
@@ -437,6 +441,24 @@ def model_spec(cls: type[BaseModel]) -> ValueSpec:
     spec.subclasses = count_subclasses(stored.nested)
     type.__setattr__(cls, SPEC_ATTRIBUTE, spec)
     return spec
+
+
+def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
+    """The spec of one field of ``cls``, without asking whether a class got a subclass meanwhile."""
+    spec = cls.__dict__.get("__rapyer_native__", cls).__dict__.get(SPEC_ATTRIBUTE)
+    return (model_spec(cls) if spec is None else spec).field(name)
+
+
+def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of ``cls`` in whose values there can be models."""
+    spec = model_spec(cls)
+    if spec.model_fields is None:
+        spec.model_fields = tuple(
+            name
+            for name in spec.field_names()
+            if any(mentions(spec.field(name).schema, kind) for kind in ("model", "definition-ref"))
+        )
+    return spec.model_fields
 
 
 def _is_current(spec: ValueSpec, cls: type[BaseModel]) -> bool:

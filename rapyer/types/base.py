@@ -8,7 +8,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from rapyer import links
-from rapyer.batch import Change, current_batch, perform
+from rapyer.batch import current_batch, perform
+from rapyer.changes import Change
 from rapyer.operations import register_operations
 from rapyer.paths import Path, field_path, json_path
 from rapyer.script import Primitive

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rapyer import links
-from rapyer.batch import Change
 from rapyer.binding import is_held_elsewhere, link, native, register_wrap
+from rapyer.changes import Change
 from rapyer.errors import ConstraintError, DetachedError
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec, any_spec
@@ -22,7 +22,7 @@ SCALAR_STAMPS = "__rapyer_scalar_stamps__"
 _ANYTHING = any_spec()
 
 
-class Container(RedisType, links.Node):
+class Container(RedisType, links.EchoedNode):
     """Base of the mutable types."""
 
     __slots__ = ()
@@ -67,11 +67,9 @@ class Container(RedisType, links.Node):
     # -- agreeing with the server ----------------------------------------------------------------
 
     def __rapyer_outdated__(self, stamp: int) -> bool:
-        """Whether a later state of the server than that of ``stamp`` is known already."""
         return bool(stamp < getattr(self, STAMP, 0))
 
     def __rapyer_settle__(self, text: bytes | None, stamp: int) -> None:
-        """Take over the server's value ``text`` as of ``stamp``; None: the local value is right."""
         if self.__rapyer_outdated__(stamp):
             return
         object.__setattr__(self, STAMP, stamp)
@@ -136,7 +134,7 @@ class Container(RedisType, links.Node):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (empty, kind))]
 
-        return Change(verb, self, self, primitives, local, growth=-len(self), effect="destructive")  # type: ignore[arg-type]
+        return Change(verb, self, self, primitives, local, growth=-len(self), effect="destructive")
 
     def _decode_item(self, spec: ValueSpec, text: bytes) -> Any:
         """The value of a popped item; one that does not fit the annotation is returned as plain JSON."""

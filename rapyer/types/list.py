@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, overload
 
 from rapyer import links
-from rapyer.batch import Change, apply_now, current_batch, perform
+from rapyer.batch import apply_now, current_batch, perform
 from rapyer.binding import live, native
+from rapyer.changes import Change
 from rapyer.errors import DetachedError
 from rapyer.operations import operation
 from rapyer.paths import Path

@@ -16,8 +16,9 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from rapyer import links
-from rapyer.batch import Change, current_batch, perform
+from rapyer.batch import current_batch, perform
 from rapyer.binding import link, register_wrap
+from rapyer.changes import Change
 from rapyer.errors import InvalidValueError
 from rapyer.operations import operation
 from rapyer.paths import Path
