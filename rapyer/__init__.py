@@ -2,16 +2,19 @@
 
 from rapyer import errors
 from rapyer.base import AtomicRedisModel
-from rapyer.batch import Batch, Queued, pipeline
+from rapyer.batch import Batch, pipeline
+from rapyer.changes import Queued
 from rapyer.config import RedisConfig
 from rapyer.errors import RapyerError
 from rapyer.fields import Index, Key, RapyerKey, SafeLoad
+from rapyer.finding import find, find_one, get
 from rapyer.registry import lock_from_key
 from rapyer.registry import models as find_redis_models
 from rapyer.setup import init_rapyer, teardown_rapyer
 
 apipeline = pipeline
 alock_from_key = lock_from_key
+afind, afind_one, aget = find, find_one, get
 
 __version__ = "0.1.0"
 
@@ -25,10 +28,16 @@ __all__ = [
     "RapyerKey",
     "RedisConfig",
     "SafeLoad",
+    "afind",
+    "afind_one",
+    "aget",
     "alock_from_key",
     "apipeline",
     "errors",
+    "find",
+    "find_one",
     "find_redis_models",
+    "get",
     "init_rapyer",
     "lock_from_key",
     "pipeline",

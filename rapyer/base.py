@@ -16,6 +16,7 @@ from rapyer import baseline, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
 from rapyer.batch import Pipeline, current_batch, perform, pipeline, session_of
 from rapyer.changes import Change
+from rapyer.collection import Collection
 from rapyer.config import AsyncClient, RedisConfig, as_config, client_of, refresh_of
 from rapyer.connections import Session
 from rapyer.documents import FAILED, PK, load_document
@@ -69,7 +70,7 @@ class ModelMeta(_PydanticMeta):
 _ALL_SLOTS = (*SLOTS, PK, BASELINE, SYNCED, FAILED)
 
 
-class AtomicRedisModel(Embedded, links.Document, BaseModel, metaclass=ModelMeta):
+class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclass=ModelMeta):
     """A Pydantic model that is stored as one Redis JSON document under ``ClassName:pk``.
 
     Fields are live values (see :mod:`rapyer.types`). Configure a model through ``Meta``. Every

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from rapyer.expressions import (
     And,
@@ -113,11 +113,11 @@ class _Reader:
         except RecursionError:
             raise ExpressionError("the condition is nested too deeply") from None
 
-    def _refuse(self, node: ast.AST, problem: str) -> NoReturn:
+    def _refusal(self, node: ast.AST, problem: str) -> ExpressionError:
         # the offset counts the bytes of the line
         line = self.text.splitlines()[getattr(node, "lineno", 1) - 1].encode()
         column = len(line[: getattr(node, "col_offset", 0)].decode("utf-8", "replace")) + 1
-        raise ExpressionError(f"column {column}: {problem}") from None
+        return ExpressionError(f"column {column}: {problem}")
 
     def _source(self, node: ast.AST) -> str:
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
@@ -139,8 +139,8 @@ class _Reader:
             case ast.Name() | ast.Attribute() | ast.Subscript():
                 return self._flag(node)
             case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
-                self._refuse(node, "combine conditions with and, or and not")
-        self._refuse(
+                raise self._refusal(node, "combine conditions with and, or and not")
+        raise self._refusal(
             node, f"{self._source(node)!r} is not a condition; compare a field with a value"
         )
 
@@ -157,11 +157,11 @@ class _Reader:
     def _link(self, operator: ast.cmpop, left: Any, right: Any, node: ast.expr) -> Expression:
         fields = isinstance(left, FieldReference), isinstance(right, FieldReference)
         if not any(fields):
-            self._refuse(node, "a comparison needs a field on one of its sides")
+            raise self._refusal(node, "a comparison needs a field on one of its sides")
         if isinstance(operator, ast.Is | ast.IsNot):
             constant = right if fields[0] else left
             if all(fields) or constant.value is not None:
-                self._refuse(node, "is only asks for None; compare with ==")
+                raise self._refusal(node, "is only asks for None; compare with ==")
             operator = ast.Eq() if isinstance(operator, ast.Is) else ast.NotEq()
         if isinstance(operator, ast.In | ast.NotIn):
             if fields[1]:
@@ -192,7 +192,7 @@ class _Reader:
         try:
             made: Expression = getattr(FieldReference, name)(field, operand)
         except ExpressionError as error:
-            self._refuse(node, str(error))
+            raise self._refusal(node, str(error)) from None
         assert isinstance(made, Comparison)
         return _also_in_utc(made)
 
@@ -211,7 +211,7 @@ class _Reader:
             or len(node.args) != 1
             or node.keywords
         ):
-            self._refuse(
+            raise self._refusal(
                 node, "no functions here, but field.startswith('…') and field.contains('…')"
             )
         field = self._field(function.value)
@@ -221,7 +221,7 @@ class _Reader:
         field = self._field(node)
         specs = field.__rapyer_parts__()[2]
         if specs and "bool" not in kinds(specs):
-            self._refuse(node, f"{self._source(node)} is no condition by itself: compare it")
+            raise self._refusal(node, f"{self._source(node)} is no condition by itself: compare it")
         return self._compared(field, "==", True, node)
 
     # -- operands --------------------------------------------------------------------------------
@@ -246,10 +246,10 @@ class _Reader:
                 if all(isinstance(name, str | int | float | None) for name in names):
                     return dict(zip(names, [self._value(value) for value in values], strict=True))
             case ast.Name(id=name):
-                self._refuse(
+                raise self._refusal(
                     node, f"{name!r} is a field, a value is needed here; quote text: '{name}'"
                 )
-        self._refuse(node, f"{self._source(node)!r} is neither a field nor a value")
+        raise self._refusal(node, f"{self._source(node)!r} is neither a field nor a value")
 
     def _field(self, node: ast.expr) -> FieldReference:
         match node:
@@ -260,9 +260,9 @@ class _Reader:
             case ast.Subscript(value=inner, slice=index):
                 segment = self._value(index)
                 if isinstance(segment, bool) or not isinstance(segment, str | int):
-                    self._refuse(index, "an index is a number or a text in quotes")
+                    raise self._refusal(index, "an index is a number or a text in quotes")
                 return self._below(node, self._field(inner), segment)
-        self._refuse(node, f"{self._source(node)!r} is not a field")
+        raise self._refusal(node, f"{self._source(node)!r} is not a field")
 
     def _root(self, node: ast.expr, name: str) -> FieldReference:
         if self.model is None:
@@ -274,7 +274,7 @@ class _Reader:
         try:
             return field[segment]
         except ExpressionError as error:
-            self._refuse(node, str(error))
+            raise self._refusal(node, str(error)) from None
 
 
 def _also_in_utc(comparison: Comparison) -> Expression:

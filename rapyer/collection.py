@@ -1,0 +1,87 @@
+"""What a model class offers for many documents at once: finding, inserting, deleting, its index.
+
+The methods only start what other modules do: :mod:`rapyer.finding`, :mod:`rapyer.bulk` and
+:mod:`rapyer.index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self, cast, overload
+
+if TYPE_CHECKING:
+    from rapyer.fields import RapyerKey
+    from rapyer.finding import Condition, Find
+
+
+class Collection:
+    """The documents of a model class as a whole."""
+
+    __slots__ = ()
+
+    @overload
+    @classmethod
+    def find(
+        cls,
+        *conditions: Condition,
+        sort: Any = ...,
+        limit: int | None = ...,
+        offset: int = ...,
+        fields: None = ...,
+        missing_ok: bool = ...,
+    ) -> Find[Self]: ...
+
+    @overload
+    @classmethod
+    def find(
+        cls,
+        *conditions: Condition,
+        sort: Any = ...,
+        limit: int | None = ...,
+        offset: int = ...,
+        fields: Sequence[Any],
+        missing_ok: bool = ...,
+    ) -> Find[dict[str, Any]]: ...
+
+    @classmethod
+    def find(
+        cls,
+        *conditions: Condition,
+        sort: Any = (),
+        limit: int | None = None,
+        offset: int = 0,
+        fields: Sequence[Any] | None = None,
+        missing_ok: bool = False,
+    ) -> Find[Any]:
+        """A search: ``await User.find(...)`` for a list, ``async for user in User.find(...)`` for many.
+
+        Without conditions: all documents. With keys or pks: those documents, in that order, and
+        :class:`~rapyer.errors.KeyNotFound` for those that are not there (unless ``missing_ok``). With
+        expressions (``User.age > 30``): those that match all of them; with both, those of the keys that
+        match. ``sort`` is a field or a list of fields (``"-age"`` for descending), ``fields`` gives
+        dicts of these fields instead of models. See :class:`rapyer.finding.Find` for the methods of a
+        search, what it raises and sends.
+        """
+        from rapyer.finding import find_in
+
+        search = find_in(cast(Any, cls), conditions, missing_ok=missing_ok)
+        order = tuple(sort) if isinstance(sort, list | tuple) else (sort,)
+        search = search.sort(*order).limit(limit).offset(offset)
+        return search if fields is None else search.project(*fields)
+
+    @classmethod
+    async def find_one(cls, *conditions: Condition, sort: Any = ()) -> Self | None:
+        """The first document that :meth:`find` finds, or None.
+
+        Raises :class:`~rapyer.errors.BulkError` when nothing was found, but documents failed validation.
+        """
+        return await cls.find(*conditions, sort=sort, missing_ok=True).first()
+
+    @classmethod
+    def find_keys(
+        cls, *conditions: Condition, sort: Any = (), limit: int | None = None, offset: int = 0
+    ) -> Find[RapyerKey]:
+        """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
+        return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
+
+    afind, afind_one, afind_keys = find, find_one, find_keys

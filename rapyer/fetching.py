@@ -1,0 +1,219 @@
+"""Reading many documents: which keys a model has, and their texts, in bounded overlapping chunks.
+
+SCAN lists keys (never KEYS), JSON.MGET reads documents. While one chunk is being looked at, the next one
+is under way; no more than that is held. What the texts mean is not this module's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from redis.crc import key_slot
+
+from rapyer import registry
+from rapyer.config import client_of, refresh_of
+from rapyer.connections import Session
+
+if TYPE_CHECKING:
+    from rapyer.base import AtomicRedisModel
+
+T = TypeVar("T")
+Entry: TypeAlias = "tuple[type[AtomicRedisModel], str]"
+"""A document that may be there: its model and its key."""
+
+CHUNK = 200
+"""How many documents one JSON.MGET asks for."""
+
+_SCAN_COUNT = b"1000"
+_JSON_TYPE = b"ReJSON-RL"
+_SPECIAL_IN_GLOB = "\\*?[]^"
+
+
+def session_of_model(model: type[AtomicRedisModel]) -> Session:
+    """The session of the client that ``model`` uses."""
+    return Session.of(client_of(model.Meta, model.__name__))
+
+
+def as_sent(key: str) -> bytes:
+    """A key as it is on the server; keys that are not UTF-8 come back as they were read."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def as_key(word: bytes) -> str:
+    """The inverse of :func:`as_sent`."""
+    return word.decode("utf-8", "surrogateescape")
+
+
+# -- keys --------------------------------------------------------------------------------------------
+
+
+class Ownership:
+    """Which keys belong to a model: those with its prefix, and not with a longer one of another model."""
+
+    def __init__(self, model: type[AtomicRedisModel]) -> None:
+        self.prefix = model.class_key_initials() + ":"
+        others = (other.class_key_initials() + ":" for other in registry.models())
+        self._longer = tuple(
+            other for other in others if other != self.prefix and other.startswith(self.prefix)
+        )
+
+    def __contains__(self, key: str) -> bool:
+        return key.startswith(self.prefix) and not key.startswith(self._longer)
+
+
+def escaped_glob(text: str) -> str:
+    """``text`` as a pattern of SCAN that matches nothing else."""
+    return "".join(f"\\{c}" if c in _SPECIAL_IN_GLOB else c for c in text)
+
+
+async def scanned_keys(
+    model: type[AtomicRedisModel], seen: set[str] | None = None
+) -> AsyncGenerator[list[str], None]:
+    """The keys of all documents of ``model``, in lists, each key once.
+
+    Keys that are there from beginning to end are always given; ``seen`` are not given again. Sends SCAN
+    with MATCH and TYPE, to every primary of a cluster.
+    """
+    session, owned = session_of_model(model), Ownership(model)
+    pattern = as_sent(escaped_glob(owned.prefix) + "*")
+    seen = set() if seen is None else seen
+    for node in await session.primaries():
+        cursor = b"0"
+        while True:
+            command = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
+            cursor, words = await session.execute(
+                *command, b"TYPE", _JSON_TYPE, write=False, node=node
+            )
+            fresh = [
+                key for key in dict.fromkeys(map(as_key, words)) if key in owned and key not in seen
+            ]
+            seen.update(fresh)
+            if fresh:
+                yield fresh
+            if int(cursor) == 0:
+                break
+
+
+async def regrouped(
+    groups: AsyncGenerator[list[T], None], size: int
+) -> AsyncGenerator[list[T], None]:
+    """The same items in lists of ``size``; the last one may be shorter."""
+    waiting: list[T] = []
+    async with aclosing(groups):
+        async for group in groups:
+            waiting += group
+            while len(waiting) >= size:
+                yield waiting[:size]
+                del waiting[:size]
+    if waiting:
+        yield waiting
+
+
+async def in_groups(items: Iterable[T], size: int) -> AsyncGenerator[list[T], None]:
+    """``items`` in lists of ``size``, taken as they are needed."""
+    group: list[T] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+# -- texts -------------------------------------------------------------------------------------------
+
+
+async def read_overlapping(
+    chunks: AsyncGenerator[list[Entry], None],
+) -> AsyncGenerator[list[tuple[Entry, bytes | None]], None]:
+    """The stored texts of ``chunks``; None for what is no document. The next chunk is read ahead."""
+    under_way: deque[tuple[list[Entry], asyncio.Task[list[bytes | None]]]] = deque()
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                under_way.append((chunk, asyncio.create_task(_read(chunk))))
+                if len(under_way) > 1:
+                    yield await _first(under_way)
+        while under_way:
+            yield await _first(under_way)
+    except GeneratorExit:
+        # nobody wants the rest: let the read end, so that its connection stays usable
+        await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+        raise
+    except BaseException:
+        for _, task in under_way:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+        raise
+
+
+async def _first(under_way: deque[tuple[list[Entry], Any]]) -> list[tuple[Entry, bytes | None]]:
+    chunk, task = under_way[0]
+    texts = await task
+    under_way.popleft()
+    return list(zip(chunk, texts, strict=True))
+
+
+async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
+    texts: list[bytes | None] = [None] * len(chunk)
+    for session, positions in by_session(chunk).items():
+        groups = slot_groups(session, [chunk[position][1] for position in positions])
+        commands = [
+            (b"JSON.MGET", *(as_sent(chunk[positions[at]][1]) for at in group), b".")
+            for group in groups
+        ]
+        replies = await session.execute_many(commands, write=False)
+        for group, reply in zip(groups, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise reply
+            for at, text in zip(group, reply, strict=True):
+                texts[positions[at]] = text
+    return texts
+
+
+def by_session(entries: Sequence[Entry]) -> dict[Session, list[int]]:
+    """The positions of ``entries`` by the session that serves them."""
+    sessions: dict[type[AtomicRedisModel], Session] = {}
+    found: dict[Session, list[int]] = {}
+    for position, (model, _) in enumerate(entries):
+        session = sessions.get(model)
+        if session is None:
+            session = sessions[model] = session_of_model(model)
+        found.setdefault(session, []).append(position)
+    return found
+
+
+def slot_groups(session: Session, keys: Sequence[str]) -> list[list[int]]:
+    """The positions of ``keys`` in groups that one command may name: all, or by slot in a cluster."""
+    if not session.is_cluster:
+        return [list(range(len(keys)))]
+    slots: dict[int, list[int]] = {}
+    for position, key in enumerate(keys):
+        slots.setdefault(key_slot(as_sent(key)), []).append(position)
+    return list(slots.values())
+
+
+async def refresh_ttls(entries: Sequence[Entry]) -> None:
+    """Set the TTL of read documents again where their model asks for it. Sends PEXPIRE for each."""
+    wanted = [entry for entry in entries if refresh_of(entry[0].Meta) is not None]
+    for session, positions in by_session(wanted).items():
+        commands = [
+            (b"PEXPIRE", as_sent(wanted[at][1]), refresh_of(wanted[at][0].Meta) or 0)
+            for at in positions
+        ]
+        for reply in await session.execute_many(commands, write=False):
+            if isinstance(reply, Exception):
+                raise reply
+
+
+async def entries_of(
+    model: type[AtomicRedisModel], keys: AsyncIterator[list[str]]
+) -> AsyncGenerator[list[Entry], None]:
+    """Lists of keys as lists of entries."""
+    async for group in keys:
+        yield [(model, key) for key in group]

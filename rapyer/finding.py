@@ -1,0 +1,358 @@
+"""Finding documents: ``User.find(User.age > 30).sort("-age").limit(10)``, awaited or iterated over.
+
+:class:`Find` is a search that has not been run. Where its keys come from is decided when it runs: the
+ones that were given, an index (:mod:`rapyer.searching`), or SCAN; every document is read and the
+expression evaluated on it, so the results are the same either way. Reading is in
+:mod:`rapyer.fetching`, order in :mod:`rapyer.ordering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+
+from rapyer import registry
+from rapyer.binding import native
+from rapyer.documents import load_document
+from rapyer.errors import BulkError, DocumentError, InvalidValueError, KeyNotFound, WrongModelError
+from rapyer.expressions import And, Expression, FieldReference
+from rapyer.fetching import (
+    CHUNK,
+    Entry,
+    entries_of,
+    in_groups,
+    read_overlapping,
+    refresh_ttls,
+    regrouped,
+    scanned_keys,
+)
+from rapyer.fields import RapyerKey
+from rapyer.ordering import Order, SortField, as_order, put_in_order, values_of
+
+if TYPE_CHECKING:
+    from rapyer.base import AtomicRedisModel
+
+T = TypeVar("T")
+Condition: TypeAlias = "Expression | str | int"
+"""A key, or an expression; type checkers take ``User.age > 30`` for a bool, which is an int."""
+
+_NAMED = 10
+_Found: TypeAlias = "tuple[Entry, Any]"
+
+
+@dataclass(frozen=True, eq=False)
+class Find(Generic[T]):
+    """A search: ``await`` it for a list, or iterate with ``async for``, which holds only a few hundred
+    documents at a time.
+
+    :meth:`sort`, :meth:`limit`, :meth:`offset`, :meth:`where`, :meth:`project` and :meth:`keys` give new
+    searches. Running one raises, after the last result:
+
+    - :class:`~rapyer.errors.KeyNotFound` when keys were given and some are not there;
+    - :class:`~rapyer.errors.BulkError` when documents do not validate, ``failures`` mapping their keys to
+      the errors. Of an awaited search its ``documents`` are the good ones.
+
+    Sends JSON.MGET for every 200 documents, and to get their keys SCAN or FT.AGGREGATE; nothing that
+    writes, but a TTL refresh of the documents it gives where their model asks for it. Documents that
+    change while a search runs are found as they are when they are read.
+    """
+
+    model: type[AtomicRedisModel] | None
+    given: tuple[Entry, ...] | None = None
+    expression: Expression | None = None
+    order: Order = ()
+    most: int | None = None
+    skipped: int = 0
+    missing_ok: bool = False
+    make: Callable[[str, Any], T] = field(default=lambda key, document: cast(T, document))
+    reads: bool = True
+    """Whether results are made of documents; of keys alone otherwise."""
+
+    # -- refining --------------------------------------------------------------------------------
+
+    def where(self, *expressions: Condition) -> Find[T]:
+        """Only the documents that also match ``expressions``."""
+        return replace(self, expression=_all_of(self.model, self.expression, expressions))
+
+    def sort(self, *fields: SortField) -> Find[T]:
+        """In the order of ``fields``: ``"age"``, ``"-age"`` for descending, ``User.address.city``.
+
+        Documents without a value come last; equal ones are in the order of their keys. A sorted search
+        first reads all that match, holding what they are sorted by.
+        """
+        return replace(self, order=as_order(self.model, fields))
+
+    def limit(self, most: int | None) -> Find[T]:
+        """At most so many; None for all."""
+        if most is not None and most < 0:
+            raise InvalidValueError(f"a limit must not be negative: {most}")
+        return replace(self, most=most)
+
+    def offset(self, skipped: int) -> Find[T]:
+        """Without the first ``skipped`` ones. Unless sorted, the order is the server's and may change."""
+        if skipped < 0:
+            raise InvalidValueError(f"an offset must not be negative: {skipped}")
+        return replace(self, skipped=skipped)
+
+    def project(self, *fields: str | FieldReference | Any) -> Find[dict[str, Any]]:
+        """Dicts of these fields' native values instead of models: ``project("name", "address.city")``."""
+        places = {}
+        for name in fields:
+            ((place, _),) = as_order(self.model, (name,))
+            places[name if isinstance(name, str) else str(place)] = place
+
+        def make(key: str, document: Any) -> dict[str, Any]:
+            return {name: native(place.read(document)) for name, place in places.items()}
+
+        return self._of(make)
+
+    def keys(self) -> Find[RapyerKey]:
+        """The keys instead of the documents; nothing is read where no expression or order needs it."""
+        return replace(self._of(lambda key, document: RapyerKey(key)), reads=False)
+
+    def _of(self, make: Callable[[str, Any], Any]) -> Find[Any]:
+        return cast("Find[Any]", replace(self, make=cast(Any, make)))
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, None, list[T]]:
+        return self._list().__await__()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._results()
+
+    async def first(self) -> T | None:
+        """The first result, None where there is none. Raises only when there is none."""
+        async with aclosing(self.limit(1)._results()) as results:
+            async for result in results:
+                return result
+        return None
+
+    async def count(self) -> int:
+        """How many results there are. Documents are read where an expression or keys need it."""
+        if self.order:
+            return await replace(self, order=()).count()
+        counted = 0
+        async with aclosing(self.keys()._results()) as results:
+            async for _ in results:
+                counted += 1
+        return counted
+
+    async def explain(self) -> str:
+        """How the search gets its keys: the given ones, the index's query, or a scan and why."""
+        if self.given is not None:
+            return f"keys: {len(self.given)} given"
+        from rapyer.searching import explain
+
+        assert self.model is not None
+        return await explain(self.model, self.expression)
+
+    acount, afirst, aexplain = count, first, explain
+
+    async def _list(self) -> list[T]:
+        found: list[T] = []
+        try:
+            async for result in self._results():
+                found.append(result)  # noqa: PERF401 - the ones before an error are kept
+        except BulkError as error:
+            error.documents = found  # type: ignore[attr-defined]
+            raise
+        return found
+
+    async def _results(self) -> AsyncGenerator[T, None]:
+        if self.most == 0:
+            return
+        problems = _Problems(self.missing_ok)
+        search = await self._in_order(problems) if self.order else self
+        skip, left = search.skipped, search.most
+        async with aclosing(search._matching(problems)) as groups:
+            async for group in groups:
+                page, skip = group[skip:], max(0, skip - len(group))
+                if left is not None:
+                    page = page[:left]
+                    left -= len(page)
+                if self.reads:
+                    await refresh_ttls([entry for entry, _ in page])
+                for (_, key), document in page:
+                    yield self.make(key, document)
+                if left == 0:
+                    break
+        problems.report()
+
+    async def _matching(self, problems: _Problems) -> AsyncGenerator[list[_Found], None]:
+        """The documents that match, in lists as they were read."""
+        if not self._needs_documents():
+            async for entries in self._entries():
+                yield [(entry, None) for entry in entries]
+            return
+        size = CHUNK
+        if self.most is not None and self.expression is None and not self.order:
+            size = min(CHUNK, self.skipped + self.most)
+        strict = self.given is not None
+        async with aclosing(read_overlapping(regrouped(self._entries(), size))) as chunks:
+            async for chunk in chunks:
+                found: list[_Found] = []
+                for entry, text in chunk:
+                    if text is None:
+                        if strict:
+                            problems.missing(entry[1])
+                        continue
+                    try:
+                        document = load_document(entry[0], entry[1], text)
+                    except DocumentError as error:
+                        problems.failures[entry[1]] = error
+                        continue
+                    if self.expression is None or self.expression.matches(document):
+                        found.append((entry, document))
+                yield found
+
+    def _needs_documents(self) -> bool:
+        return (
+            self.reads or self.expression is not None or bool(self.order) or self.given is not None
+        )
+
+    async def _entries(self) -> AsyncGenerator[list[Entry], None]:
+        if self.given is not None:
+            source = in_groups(self.given, CHUNK)
+        else:
+            assert self.model is not None
+            source = entries_of(self.model, self._keys(self.model))
+        async with aclosing(source):
+            async for group in source:
+                yield group
+
+    def _keys(self, model: type[AtomicRedisModel]) -> AsyncGenerator[list[str], None]:
+        if self.expression is None:
+            return scanned_keys(model)
+        from rapyer.searching import candidate_keys
+
+        return candidate_keys(model, self.expression)
+
+    async def _in_order(self, problems: _Problems) -> Find[T]:
+        """This search over the keys of all that match, sorted and cut to the page."""
+        rows = [
+            (values_of(document, self.order), entry)
+            async for group in self._matching(problems)
+            for entry, document in group
+        ]
+        put_in_order(rows, self.order, values=lambda row: row[0], key=lambda row: row[1][1])
+        last = None if self.most is None else self.skipped + self.most
+        page = tuple(entry for _, entry in rows[self.skipped : last])
+        return _Again(
+            **{**_attributes(self), "given": page, "order": (), "skipped": 0, "most": None}
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Again(Find[T]):
+    """The second reading of documents that were there a moment ago."""
+
+    async def _matching(self, problems: _Problems) -> AsyncGenerator[list[_Found], None]:
+        again = _Problems(missing_ok=True)
+        if not self.reads:
+            yield [(entry, None) for entry in self.given or ()]
+            return
+        async for group in super()._matching(again):
+            yield group
+        problems.failures.update(again.failures)
+
+
+def _attributes(search: Find[Any]) -> Mapping[str, Any]:
+    return {name: getattr(search, name) for name in Find.__dataclass_fields__}
+
+
+class _Problems:
+    """What a search could not give."""
+
+    def __init__(self, missing_ok: bool) -> None:
+        self.failures: dict[str, Exception] = {}
+        self._missing_ok = missing_ok
+
+    def missing(self, key: str) -> None:
+        if not self._missing_ok:
+            self.failures[key] = KeyNotFound(f"{key} does not exist", key=key)
+
+    def report(self) -> None:
+        if not self.failures:
+            return
+        keys = list(self.failures)
+        named = ", ".join(keys[:_NAMED]) + (
+            f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+        )
+        if all(isinstance(failure, KeyNotFound) for failure in self.failures.values()):
+            verb = "does" if len(keys) == 1 else "do"
+            raise KeyNotFound(f"{named} {verb} not exist", key=keys[0])
+        noun = "document" if len(keys) == 1 else "documents"
+        raise BulkError(f"{len(keys)} {noun} failed: {named}", failures=self.failures)
+
+
+# -- starting ----------------------------------------------------------------------------------------
+
+
+def find_in(
+    model: type[AtomicRedisModel], conditions: tuple[Condition, ...], *, missing_ok: bool = False
+) -> Find[Any]:
+    """The search in one model for these keys and expressions; for all its documents without any."""
+    keys = [condition for condition in conditions if isinstance(condition, str)]
+    rest = tuple(condition for condition in conditions if not isinstance(condition, str))
+    given = tuple((model, model._own_key(key)) for key in keys) if keys else None
+    expression = _all_of(model, None, rest)
+    return Find(model, given=given, expression=expression, missing_ok=missing_ok)
+
+
+def find(*conditions: Condition, missing_ok: bool = False) -> Find[Any]:
+    """The documents of these keys, of whatever models, in order; or those that match expressions.
+
+    Each model is read through its own client. Without arguments there are no results. Raises
+    :class:`~rapyer.errors.WrongModelError` for a key of no known model and
+    :class:`~rapyer.errors.AmbiguousModelError` when two models share its prefix; see :class:`Find` for
+    what running it raises and sends.
+    """
+    keys = [condition for condition in conditions if isinstance(condition, str)]
+    rest = tuple(condition for condition in conditions if not isinstance(condition, str))
+    expression = _all_of(None, None, rest)
+    if keys or expression is None:
+        given = tuple((registry.of_key(key), str(key)) for key in keys)
+        return Find(None, given=given, expression=expression, missing_ok=missing_ok)
+    models = list(dict.fromkeys(expression.models()))
+    if len(models) != 1:
+        names = ", ".join(model.__name__ for model in models) or "none"
+        raise WrongModelError(f"the expressions must be about one model, not {names}")
+    return find_in(cast("type[AtomicRedisModel]", models[0]), rest)
+
+
+async def find_one(*conditions: Condition) -> Any:
+    """The first of what :func:`find` finds, or None."""
+    return await find(*conditions, missing_ok=True).first()
+
+
+async def get(key: str) -> Any:
+    """The document with this key, of whatever model it belongs to. Sends JSON.GET.
+
+    Raises :class:`~rapyer.errors.KeyNotFound`, :class:`~rapyer.errors.DocumentError`, and
+    :class:`~rapyer.errors.WrongModelError` or :class:`~rapyer.errors.AmbiguousModelError` when the key
+    belongs to no model or to more than one.
+    """
+    return await registry.of_key(key).get(RapyerKey(key))
+
+
+def _all_of(
+    model: type[AtomicRedisModel] | None,
+    expression: Expression | None,
+    conditions: tuple[Any, ...],
+) -> Expression | None:
+    parts = [] if expression is None else [expression]
+    for condition in conditions:
+        if not isinstance(condition, Expression):
+            raise TypeError(f"find takes keys and expressions such as User.age > 30: {condition!r}")
+        for owner in condition.models():
+            if model is not None and not issubclass(model, owner):
+                raise WrongModelError(
+                    f"{condition} is about {owner.__name__}, not {model.__name__}"
+                )
+        parts.append(condition)
+    if len(parts) > 1:
+        return And(tuple(parts))
+    return parts[0] if parts else None
