@@ -181,6 +181,8 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
             ):
                 self.__rapyer_assign_extra__(name, value)
             else:
+                if self.__pydantic_extra__ is not None and not name.startswith("_"):
+                    baseline.capture(self)
                 super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
@@ -222,7 +224,7 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
         if links.parent_of(self) is not None:
             await self.__rapyer_save_inner__()
             return self
-        text = model_spec(type(self)).to_json(self)
+        text = self.__rapyer_text__()
         _check_key_unchanged(self)
         ttl = type(self).Meta.ttl
         if current_batch() is None and ttl is None and not nx and not xx:
@@ -254,7 +256,7 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
         if links.parent_of(self) is not None:
             return await self.save()
         _check_key_unchanged(self)
-        text = model_spec(type(self)).to_json(self)
+        text = self.__rapyer_text__()
         now = json.loads(text)
         before = baseline.tree(self, now)
         if before is None:
@@ -280,7 +282,7 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
         key = self.__rapyer_key__()
-        local = json.loads(model_spec(type(self)).to_json(self))
+        local = json.loads(self.__rapyer_text__())
         before = baseline.tree(self, local)
         if before is None or not text:
             return

@@ -1,5 +1,8 @@
 """What an instance last read or wrote: the text of the whole document, and what operations made of it since.
 
+A document that was loaded is taken down only before its first local edit: until then it is, itself, what
+was read, and operations keep it so.
+
 From it follow the fields that were edited locally (``save_changes``) and those that somebody else
 changed (``pipeline(watch=True)``). Operations report here the values they brought in line with the
 server; the text of the document itself is parsed only when somebody asks.
@@ -19,6 +22,8 @@ from rapyer.script import ECHO_LIMIT, Primitive
 
 BASELINE = "__rapyer_baseline__"
 SYNCED = "__rapyer_synced__"
+CLEAN: Any = object()
+"""Stands for the text of a document that was loaded and has no local edits."""
 UNKNOWN = object()
 """Stands for a value that is too large to be written down after each operation; it counts as unedited."""
 
@@ -27,6 +32,25 @@ def remember(document: Any, text: bytes | None) -> None:
     """``text`` is the whole document as it is stored now."""
     object.__setattr__(document, BASELINE, text)
     object.__setattr__(document, SYNCED, None)
+
+
+def capture(node: Any) -> None:
+    """Take down the document of ``node`` before its first local edit."""
+    found = links.find(node)
+    if found is not None and getattr(found[0], BASELINE, None) is CLEAN:
+        remember(found[0], found[0].__rapyer_text__())
+
+
+def note_loaded(document: Any, value: Any, path: Path) -> None:
+    """The live ``value`` at ``path`` was read just now."""
+    synced = _synced(document)
+    if synced is not None and isinstance(value, links.Node):
+        _write_down(synced, path, value.__rapyer_text__(), links.parent_of(value))
+    elif synced is not None:
+        parent = links.parent_of(value)
+        if parent is not None:
+            spec = parent.__rapyer_child_spec__(value.__rapyer_place__)
+            _write_down(synced, path, (spec, native(value)), parent)
 
 
 def note(document: Any, change: Change, path: Path) -> None:
@@ -59,7 +83,7 @@ def note_container(
 
 
 def _synced(document: Any) -> dict[Path, Any] | None:
-    if getattr(document, BASELINE, None) is None:
+    if getattr(document, BASELINE, None) in (None, CLEAN):
         return None
     synced: dict[Path, Any] | None = getattr(document, SYNCED, None)
     if synced is None:
@@ -75,7 +99,7 @@ def _write_down(synced: dict[Path, Any], path: Path, text: Any, holder: Any) -> 
         outermost = _outermost_list(holder)
         path = path[:first_index]
         large = len(outermost) > ECHO_LIMIT
-        text = UNKNOWN if large else outermost.__rapyer_spec_of__().to_json(outermost)
+        text = UNKNOWN if large else outermost.__rapyer_text__()
     synced.pop(path, None)  # later ones come later
     synced[path] = text
 
@@ -95,8 +119,8 @@ def tree(document: Any, local: dict[str, Any]) -> dict[str, Any] | None:
     ``local`` is the parsed local document, for values that count as unedited.
     """
     text = getattr(document, BASELINE, None)
-    if text is None:
-        return None
+    if text is None or text is CLEAN:
+        return None if text is None else local
     content: dict[str, Any] = json.loads(text)
     for path, value in (getattr(document, SYNCED, None) or {}).items():
         if isinstance(value, tuple):

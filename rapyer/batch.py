@@ -15,7 +15,7 @@ from hashlib import sha1
 from types import TracebackType
 from typing import Any
 
-from rapyer.baseline import note, note_container
+from rapyer.baseline import capture, note, note_container
 from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.connections import Session
 from rapyer.errors import ConfigurationError, ConflictError, PipelineError
@@ -267,6 +267,7 @@ def apply_now(change: Change) -> Any:
     """Carry out ``change`` locally, and queue it inside a pipeline; returns the local result."""
     batch = current_batch()
     if batch is None:
+        capture(change.owner)
         return change.local()
     place = find(change.owner)
     return change.local() if place is None else batch.queue(change, place)[1]

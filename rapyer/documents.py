@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rapyer.baseline import remember
+from rapyer.baseline import BASELINE, CLEAN
 from rapyer.errors import DocumentError
 from rapyer.fields import SafeLoadMark, has_mark
 from rapyer.schema import ValueSpec, model_spec
@@ -35,7 +35,7 @@ def load_document(cls: type[Model], key: str, text: bytes) -> Model:
     except ValidationError as error:
         model = _load_safely(cls, spec, key, text, error)
     object.__setattr__(model, PK, key[len(cls.class_key_initials()) + 1 :])
-    remember(model, text)
+    object.__setattr__(model, BASELINE, CLEAN)
     return model  # type: ignore[no-any-return]
 
 

@@ -44,6 +44,10 @@ class Node:
         """Put ``value`` where ``child`` stands, linked; returns what now stands there."""
         raise NotImplementedError
 
+    def __rapyer_text__(self) -> bytes:
+        """The stored form of the local value."""
+        raise NotImplementedError
+
     def __rapyer_snapshot__(self) -> Any:
         """A shallow copy of the content, for :meth:`__rapyer_restore__`."""
         raise NotImplementedError

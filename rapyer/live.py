@@ -13,12 +13,19 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from rapyer import links
+from rapyer.baseline import capture
 from rapyer.batch import apply_now, current_batch
 from rapyer.binding import is_held_elsewhere, link, live, native, register_family
 from rapyer.changes import Change
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
-from rapyer.schema import ValueSpec, field_spec, fields_with_models, native_class
+from rapyer.schema import (
+    ValueSpec,
+    field_spec,
+    fields_with_models,
+    model_spec,
+    native_class,
+)
 from rapyer.script import Primitive
 from rapyer.types.container import Container, pending_steps
 from rapyer.types.scalars import Scalar, change_of_step
@@ -86,6 +93,9 @@ class ModelNode(links.Node):
 
     def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
         return field_spec(type(self), place)  # type: ignore[arg-type]
+
+    def __rapyer_text__(self) -> bytes:
+        return model_spec(type(self)).to_json(self)  # type: ignore[arg-type]
 
     def __rapyer_current__(self, child: Any) -> Any:
         return self.__dict__[child.__rapyer_place__]
@@ -175,6 +185,7 @@ class ModelNode(links.Node):
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
 
         if not in_batch:
+            capture(self)
             local()
             return
         apply_now(self._set_change("__setattr__", {name: spec.to_json(validated)}, local))
@@ -199,6 +210,7 @@ class ModelNode(links.Node):
             self.__pydantic_fields_set__.update(changed)  # type: ignore[attr-defined]
 
         if not in_batch:
+            capture(self)
             local()
             return
         texts = {

@@ -77,6 +77,9 @@ class RawDocument(Document):
     def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
         self.__rapyer_store__(child, value)
 
+    def __rapyer_text__(self) -> bytes:
+        return self.to_json()
+
     def __rapyer_snapshot__(self) -> Any:
         return self._value
 

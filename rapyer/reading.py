@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rapyer import links
+from rapyer.baseline import note_loaded
 from rapyer.batch import current_batch, perform, session_of
 from rapyer.changes import Change
 from rapyer.documents import document_error
@@ -76,13 +77,16 @@ async def load_value(value: Any) -> Any:
             return [Primitive("read", path, (b"strict",))]
 
         def settle(answers: Sequence[Any], stamp: int) -> None:
-            _take_over(parent, value, _validated(spec, key, path, answers[0]))
+            fresh = _validated(spec, key, path, answers[0])
+            note_loaded(document, _take_over(parent, value, fresh), path)
 
         return await perform(
             Change("load", value, None, primitives, lambda: None, settle=settle, effect="read")
         )
     fresh = _validated(spec, key, path, await read_text(document, path))
-    return _take_over(parent, value, fresh)
+    loaded = _take_over(parent, value, fresh)
+    note_loaded(document, loaded, path)
+    return loaded
 
 
 def _validated(spec: ValueSpec, key: str, path: Path, text: bytes) -> Any:

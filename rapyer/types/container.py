@@ -44,6 +44,9 @@ class Container(RedisType, links.EchoedNode):
         """Hold ``value`` at ``place``, without queueing anything."""
         raise NotImplementedError
 
+    def __rapyer_text__(self) -> bytes:
+        return self.__rapyer_spec_of__().to_json(self)
+
     def __rapyer_current__(self, child: Any) -> Any:
         return self.__rapyer_raw__(self.__rapyer_place_of__(child))
 
