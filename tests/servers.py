@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -148,9 +149,17 @@ class Proxy:
             writer.close()
             up_writer.close()
 
-    async def cut_all(self) -> None:
-        """Close all connections, and return when they are closed."""
+    async def cut_all(self, *, reset: bool = False) -> None:
+        """Close all connections, and return when they are closed.
+
+        :param reset: as a crashed machine does, instead of in good order.
+        """
         for writer in self.writers:
+            if reset:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, linger
+                )
             writer.close()
         await asyncio.gather(*(w.wait_closed() for w in self.writers), return_exceptions=True)
         self.writers.clear()

@@ -131,12 +131,14 @@ class TestNothingSent:
         await client.aclose()
 
     @pytest.mark.parametrize("operation", WRITES)
+    @pytest.mark.parametrize("reset", [False, True])
     async def test_connection_closed_while_idle_is_replaced_before_sending(
-        self, proxy: Proxy, rapyer_redis: Redis, operation: str
+        self, proxy: Proxy, rapyer_redis: Redis, operation: str, reset: bool
     ) -> None:
         async with through(proxy) as session:
             await session.execute("PING", write=False)
-            await proxy.cut_all()
+            await proxy.cut_all(reset=reset)
+            await asyncio.sleep(0)  # asyncio may, but need not, have seen it
             await WRITES[operation](session)
             assert await rapyer_redis.get("n") == b"1"
 
@@ -229,6 +231,30 @@ class TestConcurrency:
         async with asyncio.timeout(20):
             await asyncio.gather(*(task() for _ in range(10) for task in (direct, ours)))
         assert await rapyer_redis.mget("direct", "ours") == [b"200", b"200"]
+        await client.aclose()
+
+    async def test_task_gets_the_connection_that_a_direct_user_returns(
+        self, rapyer_server: EmbeddedServer
+    ) -> None:
+        client = client_from_url(rapyer_server.url, max_connections=1)
+        connection = await client.connection_pool.get_connection()
+        task = asyncio.create_task(Session.of(client).execute("PING", write=False))
+        await asyncio.sleep(0)
+        await client.connection_pool.release(connection)
+        async with asyncio.timeout(5):
+            assert await task == b"PONG"
+        await client.aclose()
+
+    async def test_direct_user_is_served_before_all_tasks_are(
+        self, rapyer_server: EmbeddedServer
+    ) -> None:
+        client = client_from_url(rapyer_server.url, max_connections=2)
+        session = Session.of(client)
+        tasks = [asyncio.create_task(session.execute("PING", write=False)) for _ in range(500)]
+        await asyncio.sleep(0)
+        await client.ping()
+        assert not all(task.done() for task in tasks)
+        await asyncio.gather(*tasks)
         await client.aclose()
 
     async def test_limited_wait_of_a_pool_handed_in_is_kept(

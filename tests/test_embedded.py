@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from rapyer.embedded import EmbeddedServer, binaries
+from rapyer.embedded import EmbeddedServer, binaries, watchdog
+from rapyer.embedded.place import Place
 from rapyer.embedded.wire import ReplyError, Wire
 from rapyer.errors import ConfigurationError
 from tests.servers import wait_until
@@ -312,6 +313,18 @@ for _ in range(40):
         wait_until(lambda: server.status().clients == 1)  # the watchdog
         shutil.rmtree(directory)
         wait_until(lambda: is_gone(pid))
+
+    def test_client_that_connects_while_the_watchdog_decides_keeps_the_server(
+        self, server: EmbeddedServer, directory: Path
+    ) -> None:
+        place = Place(str(directory))
+        with Wire(server.ensure_running()) as client:
+            wait_until(lambda: server.status().clients == 2)  # the real watchdog, and the client
+            with Wire(server.address) as wire:
+                assert not watchdog._retire(place, wire)
+            assert client.call("PING") == b"PONG"
+        assert not (directory / "redis.sock.closing").exists()
+        assert call(server, "PING") == b"PONG"
 
     def test_zero_means_that_it_never_stops(self, directory: Path) -> None:
         server = EmbeddedServer(directory, idle=0)

@@ -65,8 +65,20 @@ def test_every_xdist_worker_has_its_own_server(users_project: pytest.Pytester) -
 
 def test_session_scoped_loop_leaves_no_connection_unclosed(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(SETTINGS + "asyncio_default_test_loop_scope = 'session'\n")
-    pytester.makepyfile(USERS_TESTS)
-    pytester.runpytest_subprocess().assert_outcomes(passed=4)
+    pytester.makepyfile(
+        """
+        import gc, pytest
+
+        gc.disable()
+
+        @pytest.mark.parametrize("number", range(9))
+        async def test_connections_do_not_pile_up(rapyer_redis, number):
+            await rapyer_redis.ping()
+            info = await rapyer_redis.info("clients")
+            assert info["connected_clients"] <= 4
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=9)
 
 
 def test_without_a_server_tests_fail_with_what_to_install(
