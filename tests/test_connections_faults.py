@@ -250,6 +250,7 @@ class TestConcurrency:
     ) -> None:
         client = client_from_url(rapyer_server.url, max_connections=2)
         session = Session.of(client)
+        await asyncio.gather(*(session.execute("PING", write=False) for _ in range(2)))
         tasks = [asyncio.create_task(session.execute("PING", write=False)) for _ in range(500)]
         await asyncio.sleep(0)
         await client.ping()

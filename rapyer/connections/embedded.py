@@ -31,7 +31,7 @@ class EmbeddedConnection(UnixDomainSocketConnection):
         super().__init__(**settings)
 
     async def connect(self) -> None:
-        """Connect, starting the server if need be.
+        """Connect, starting the server if need be. Sends ``PING`` after the login.
 
         :raises ConfigurationError: there is no server to start, or it does not start.
         :raises redis.exceptions.ConnectionError: it started and could not be connected to.
@@ -43,6 +43,9 @@ class EmbeddedConnection(UnixDomainSocketConnection):
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 await connect()
+                # A server that somebody else has just started takes connections while it loads.
+                await self.send_command("PING", check_health=False)
+                await self.read_response()
             except redis.exceptions.ConnectionError as error:
                 if attempt == _ATTEMPTS or is_login_refusal(error):
                     raise
