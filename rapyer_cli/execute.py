@@ -6,6 +6,7 @@ The only place that opens the guard, and the only one that sends a plan.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused, failure_of
@@ -14,6 +15,7 @@ from rapyer_cli.session import Session
 from rapyer_cli.shapes import Changed, Shape
 
 if TYPE_CHECKING:
+    from rapyer.connections import Command
     from rapyer_cli.plan import Plan
 
 _KEPT_FOR_UNDO = 50
@@ -22,7 +24,8 @@ _KEPT_FOR_UNDO = 50
 async def run(session: Session, invocation: Invocation) -> int:
     """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
     verb = invocation.verb
-    if verb.effect != "read" and not invocation.flag("dry_run"):
+    session.read.clear()
+    if verb.changes(invocation) and not invocation.flag("dry_run"):
         refuse_if_read_only(session)
     if verb.connects:
         async with session.bound():
@@ -87,6 +90,8 @@ def queue(session: Session, plan: Plan) -> Changed:
     transaction = session.transaction
     assert transaction is not None
     transaction.plans.append(plan)
+    for note in plan.notes:
+        session.environment.note(f"queued: {note}")
     for touch in plan.touches:
         transaction.documents[touch.key] = touch.document
     return Changed(plan.effects(), state="queued")
@@ -97,10 +102,16 @@ async def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
 
     Raises :class:`Refused` when the answer is no or nobody can be asked.
     """
-    if plan.effect != "destructive" or invocation.flag("yes"):
+    if plan.effect == "destructive":
+        await _ask_before(
+            session, invocation, plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
+        )
+
+
+async def _ask_before(session: Session, invocation: Invocation, question: str) -> None:
+    if invocation.flag("yes"):
         return
     environment = session.environment
-    question = plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
     if session.ask is None and not environment.interactive:
         raise Refused(
             f"{question.rstrip('?')} needs --yes where nobody can be asked; nothing was sent"
@@ -139,8 +150,11 @@ async def send(session: Session, plan: Plan) -> Changed:
         raise
     for touch in plan.touches:
         touch.after = touch.look()
+    for note in plan.notes:
+        session.environment.note(note)
     session.journal.write({**entry, "outcome": "done"})
-    _remember(session, plan)
+    if plan.touches:
+        _remember(session, plan)
     return Changed(plan.effects(), plan.result(), plan.read_result is not None)
 
 
@@ -168,6 +182,36 @@ async def commit_transaction(session: Session, invocation: Invocation) -> Change
     await confirm(session, plan, invocation)
     session.transaction = None
     return await send(session, plan)
+
+
+async def confirm_bulk(session: Session, invocation: Invocation, what: str) -> None:
+    """Ask before many documents are overwritten. Raises :class:`Refused` as :func:`confirm` does."""
+    await _ask_before(session, invocation, f"{what}?")
+
+
+async def send_many(session: Session, verb: str, commands: Sequence[Command]) -> list[Any]:
+    """Send commands in one write, each for itself, and journal them; error replies are in their place.
+
+    Only for bulk verbs whose documents do not depend on each other.
+    """
+    from rapyer.connections import Session as Wire
+
+    if not commands:
+        return []
+    entry = {"server": redacted(session), "verb": verb, "keys": [text_of(c[1]) for c in commands]}
+    try:
+        with session.guard.writing():
+            replies = await Wire.of(await session.client()).execute_many(commands, write=True)
+    except BaseException as error:
+        session.journal.write({**entry, "outcome": failure_of(error).message})
+        raise
+    session.journal.write({**entry, "outcome": "done"})
+    return replies
+
+
+def text_of(word: bytes | str | int) -> str:
+    """A word of a command for the journal."""
+    return word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word)
 
 
 def redacted(session: Session) -> str:

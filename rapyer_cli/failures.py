@@ -36,25 +36,25 @@ class UsageError(CliError):
     code = Exit.USAGE
 
 
-class NotFound(CliError):
+class NotFound(CliError):  # noqa: N818 - the name says it
     """Something that was named does not exist."""
 
     code = Exit.NOT_FOUND
 
 
-class ValueRefused(CliError):
+class ValueRefused(CliError):  # noqa: N818 - the name says it
     """A value fails validation; nothing was sent."""
 
     code = Exit.INVALID
 
 
-class ConnectionRefused(CliError):
+class ConnectionRefused(CliError):  # noqa: N818 - the name says it
     """There is no way to the server: bad URL, no password, no embedded server."""
 
     code = Exit.CONNECTION
 
 
-class Refused(CliError):
+class Refused(CliError):  # noqa: N818 - the name says it
     """A safety rule forbids it; nothing was sent."""
 
     code = Exit.REFUSED

@@ -81,6 +81,13 @@ class Verb:
     exits: tuple[Exit, ...] = ()
     details: str = ""
     connects: bool = True
+    only_looks: Callable[[Invocation], bool] | None = None
+
+    def changes(self, invocation: Invocation) -> bool:
+        """Whether this line could change something."""
+        if self.only_looks is not None and self.only_looks(invocation):
+            return False
+        return self.effect != "read"
 
     @property
     def in_shell(self) -> bool:

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rapyer.baseline import BASELINE
-from rapyer.batch import Batch, Queued
+from rapyer import Batch, Queued
 from rapyer.errors import PathNotFound
 from rapyer.places import resolve
 from rapyer_cli.differences import MISSING, Difference, differences
@@ -69,6 +68,7 @@ class Plan:
     read_result: Callable[[list[Any]], Any] | None = None
     question: str = ""
     undoes: Done | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -159,9 +159,9 @@ def stored(place: Place) -> Any:
     return json.loads(place.spec.to_json(place.value))
 
 
-def as_read(place: Place) -> Any:
-    """The JSON of a place as it was read, with what the model ignores and without what it fills in."""
-    text = getattr(place.document, BASELINE, None)
+def as_read(place: Place, text: bytes | None) -> Any:
+    """The JSON of a place in the stored ``text`` of its document, with what the model ignores and without
+    what it fills in; the local value where the text does not tell."""
     if text is None:
         return stored(place)
     data = json.loads(text)

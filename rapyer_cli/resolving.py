@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address
@@ -18,25 +19,44 @@ async def document_at(session: Session, address: Address) -> Any:
     A document that fails its model's validation is given as raw JSON, with one line that says so.
     Sends JSON.GET. Raises ``KeyNotFound``.
     """
+    from rapyer.documents import load_document
     from rapyer.errors import DocumentError
     from rapyer.raw import RawDocument
 
     key = await key_at(session, address)
     if session.transaction is not None and key in session.transaction.documents:
         return session.transaction.documents[key]
-    await session.client()
     model = session.models.of_key(key)
     if model is None:
         return await _untyped(session, address, key)
+    text = await _stored_text(session, key)
+    session.read[key] = text
     try:
-        return await model.get(key)
+        return load_document(model, key, text)
     except DocumentError as error:
         fields = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
         session.environment.note(
-            f"rapyer: {key} does not fit {model.__name__} ({one_line(fields) or one_line(str(error))}); "
-            "it is taken as plain JSON"
+            f"rapyer: {key} does not fit {model.__name__} ({one_line(fields)}); it is taken as plain JSON"
         )
-        return await RawDocument.get(key)
+        return RawDocument(key, json.loads(text))
+
+
+async def _stored_text(session: Session, key: str) -> bytes:
+    import redis.exceptions
+
+    from rapyer.connections import Session as Wire
+    from rapyer.errors import KeyNotFound, WrongTypeError
+    from rapyer_cli.scanning import as_sent
+
+    try:
+        text = await Wire.of(await session.client()).execute("JSON.GET", as_sent(key), write=False)
+    except redis.exceptions.ResponseError as error:
+        if "wrong Redis type" in str(error) or "WRONGTYPE" in str(error):
+            raise WrongTypeError(f"{key} is not a JSON document but another Redis type") from error
+        raise
+    if text is None:
+        raise KeyNotFound(f"{key} does not exist", key=key)
+    return bytes(text)
 
 
 async def _untyped(session: Session, address: Address, key: str) -> Any:

@@ -37,7 +37,11 @@ class Choices:
 
 @dataclass(slots=True)
 class Session:
-    """State shared by the lines of one sitting. ``all_verbs`` gives the verbs that lines may use."""
+    """State shared by the lines of one sitting.
+
+    ``all_verbs`` gives the verbs that lines may use, ``done`` are the changes that ``undo`` can take back,
+    ``read`` is the stored text of the documents that the current line has read.
+    """
 
     environment: Environment
     all_verbs: Callable[[], Verbs]
@@ -45,6 +49,7 @@ class Session:
     here: Address = ROOT
     before: Address = ROOT
     in_repl: bool = False
+    read: dict[str, bytes] = field(default_factory=dict)
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
     ask: Callable[[str], Awaitable[str]] | None = None

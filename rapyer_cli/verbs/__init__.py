@@ -10,9 +10,39 @@ from rapyer_cli.grammar import Verbs
 @lru_cache(maxsize=1)
 def named_verbs() -> Verbs:
     """The verbs that are no typed operations. Needs neither Pydantic nor redis."""
-    from rapyer_cli.verbs import change, look, models, navigate, sessions
+    from rapyer_cli.verbs import (
+        change,
+        checking,
+        comparing,
+        editing,
+        exporting,
+        finding,
+        importing,
+        lifetime,
+        look,
+        models,
+        navigate,
+        running,
+        sessions,
+        watching,
+    )
 
-    groups = (look, models, change, sessions, navigate)
+    groups = (
+        look,
+        finding,
+        models,
+        comparing,
+        watching,
+        lifetime,
+        change,
+        editing,
+        checking,
+        exporting,
+        importing,
+        running,
+        sessions,
+        navigate,
+    )
     return Verbs(verb for group in groups for verb in group.VERBS)
 
 

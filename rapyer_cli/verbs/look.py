@@ -13,7 +13,7 @@ from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
-    from rapyer.places import Place
+    pass
 
 _LISTED = 100
 
@@ -62,11 +62,13 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     return Tree(root, data)
 
 
-def current(session: Session, place: Place) -> Any:
+def current(session: Session, place: Any) -> Any:
     """The JSON of a place: as it was read, or as the open transaction would leave it."""
     from rapyer_cli.plan import as_read, stored
 
-    return stored(place) if session.transaction is not None else as_read(place)
+    if session.transaction is not None:
+        return stored(place)
+    return as_read(place, session.read.get(str(place.document.key)))
 
 
 def number_of(invocation: Invocation, option: str, default: int) -> int:

@@ -1,0 +1,68 @@
+"""``diff``: what differs between two documents or places, or between one and a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rapyer_cli.exits import Exit
+from rapyer_cli.failures import NotFound, ValueRefused
+from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.outcomes import Ended
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Compared
+from rapyer_cli.verbs.arguments import LOOK_EXITS
+
+
+async def diff(session: Session, invocation: Invocation) -> Ended:
+    """Compare two values; exit code 1 when they differ."""
+    from rapyer_cli.differences import differences
+
+    left, right = invocation.text("left") or "", invocation.text("right") or ""
+    found = tuple(differences(await _value(session, left), await _value(session, right)))
+    return Ended(Compared(left, right, found), Exit.FAILED if found else Exit.DONE)
+
+
+async def _value(session: Session, text: str) -> Any:
+    if text == "-" or text.startswith("@"):
+        return _of_file(session, text)
+    from rapyer_cli.resolving import place_at
+    from rapyer_cli.verbs.look import current
+
+    return current(session, await place_at(session, text))
+
+
+def _of_file(session: Session, text: str) -> Any:
+    environment = session.environment
+    try:
+        source = (
+            environment.stdin.read()
+            if text == "-"
+            else (environment.cwd / text[1:]).read_text("utf-8")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(
+            f"cannot read {text[1:]}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    try:
+        return json.loads(source)
+    except ValueError as error:
+        name = "standard input" if text == "-" else text[1:]
+        raise ValueRefused(f"{name} is not JSON: {error}") from error
+
+
+VERBS = (
+    Verb(
+        "diff",
+        "show what differs between two documents, places or files",
+        "look",
+        diff,
+        arguments=(
+            Argument("left", Kind.TARGET, "a document or place, @file, or - for standard input"),
+            Argument("right", Kind.TARGET, "a document or place, @file, or - for standard input"),
+        ),
+        examples=("diff BlogPost:42 BlogPost:43", "diff BlogPost:42 @backup.json"),
+        exits=LOOK_EXITS,
+        details="The exit code is 0 when they are the same and 1 when they differ.",
+    ),
+)

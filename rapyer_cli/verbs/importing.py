@@ -1,0 +1,278 @@
+"""``import``: documents from JSON lines as ``export`` writes them, streamed and validated.
+
+A bad line is reported by its number and never stops the others; nothing is lost silently. An existing
+document is never overwritten unless ``--replace`` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from rapyer_cli.exits import Exit
+from rapyer_cli.failures import CliError, NotFound, Refused, one_line
+from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.outcomes import Ended
+from rapyer_cli.render.text import counted, cut
+from rapyer_cli.session import Session
+from rapyer_cli.verbs.arguments import CHANGE_EXITS
+
+_CHUNK = 200
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One good line: its number, the key, the text to store, and the seconds to live."""
+
+    number: int
+    key: str
+    text: bytes
+    ttl: float | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How the import goes. ``problems`` are bad lines, by number."""
+
+    written: int = 0
+    skipped: int = 0
+    problems: dict[int, str] = field(default_factory=dict)
+    done_bytes: int = 0
+    number: int = 0
+
+
+async def import_(session: Session, invocation: Invocation) -> Any:
+    """Store the documents of a file; exit code 1 when some lines were bad."""
+    from rapyer_cli.execute import confirm_bulk, refuse_if_read_only
+    from rapyer_cli.progress import progress
+
+    if session.transaction is not None:
+        raise CliError("import does not go into a transaction: 'commit' or 'discard' first")
+    dry = invocation.flag("dry_run")
+    if not dry:
+        refuse_if_read_only(session)
+    name = invocation.text("file") or ""
+    mark = _Mark(session, name)
+    tally = Tally()
+    if invocation.flag("resume"):
+        tally.done_bytes, tally.number = mark.read()
+    file, size = _opened(session, name)
+    try:
+        if not dry and invocation.flag("replace"):
+            await confirm_bulk(
+                session, invocation, f"import {name}, replacing documents that exist"
+            )
+        with progress(session.environment, "importing (bytes)", size) as advance:
+            advance(tally.done_bytes)
+            for chunk, position in _chunks(session, file, tally):
+                if not dry:
+                    await _store(session, chunk, tally, replace=invocation.flag("replace"))
+                    mark.write(position, tally.number)
+                else:
+                    tally.written += len(chunk)
+                advance(position - tally.done_bytes)
+                tally.done_bytes = position
+    finally:
+        if name != "-":
+            file.close()
+    if not dry:
+        mark.remove()
+    return _ended(session, invocation, tally, name, dry=dry)
+
+
+def _chunks(session: Session, file: IO[bytes], tally: Tally) -> Iterator[tuple[list[Entry], int]]:
+    position = tally.done_bytes
+    if position:
+        file.seek(position)
+    chunk: list[Entry] = []
+    read = 0
+    for line in file:
+        position += len(line)
+        tally.number += 1
+        read += 1
+        if line.strip():
+            try:
+                chunk.append(_entry(session, line, tally.number))
+            except ValueError as error:
+                tally.problems[tally.number] = one_line(str(error))
+        if read % _CHUNK == 0:
+            yield chunk, position
+            chunk = []
+    if read % _CHUNK:
+        yield chunk, position
+
+
+def _entry(session: Session, line: bytes, number: int) -> Entry:
+    """One line, checked. Raises ``ValueError`` that says what is wrong with it."""
+    from pydantic import ValidationError
+
+    from rapyer.documents import load_document
+    from rapyer.schema import any_spec
+    from rapyer_cli.failures import validation_lines
+
+    record = json.loads(line)
+    if not isinstance(record, dict) or not {"key", "value"} <= record.keys():
+        raise ValueError('it is not {"key": …, "value": …}')
+    key, ttl = record["key"], record.get("ttl")
+    if not isinstance(key, str) or not key:
+        raise ValueError("its key is not a text")
+    if ttl is not None and (
+        isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not 0 < ttl < math.inf
+    ):
+        raise ValueError(f"its ttl is {ttl!r}; seconds or null are expected")
+    text = any_spec().to_json(record["value"])
+    model = session.models.of_key(key)
+    if model is not None:
+        try:
+            load_document(model, key, text)
+        except ValidationError as error:
+            raise ValueError("; ".join(validation_lines(error))) from error
+    return Entry(number, key, text, ttl)
+
+
+async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
+    from rapyer_cli.execute import send_many
+    from rapyer_cli.scanning import as_sent
+
+    commands: list[tuple[bytes | str | int, ...]] = []
+    for entry in chunk:
+        key = as_sent(entry.key)
+        commands.append(("JSON.SET", key, "$", entry.text, *(() if replace else ("NX",))))
+    replies = await send_many(session, "import", commands)
+    expiries: list[tuple[bytes | str | int, ...]] = []
+    for entry, reply in zip(chunk, replies, strict=True):
+        if isinstance(reply, Exception):
+            tally.problems[entry.number] = one_line(str(reply))
+        elif reply is None:
+            tally.skipped += 1
+            tally.problems[entry.number] = f"{entry.key} exists already (--replace overwrites it)"
+        else:
+            tally.written += 1
+            if entry.ttl is not None:
+                expiries.append(("PEXPIRE", as_sent(entry.key), max(round(entry.ttl * 1000), 1)))
+            elif replace:
+                expiries.append(("PERSIST", as_sent(entry.key)))
+    if expiries:
+        await send_many(session, "import", expiries)
+
+
+def _ended(
+    session: Session, invocation: Invocation, tally: Tally, name: str, *, dry: bool
+) -> Ended:
+    environment = session.environment
+    for number, problem in list(tally.problems.items())[:_SHOWN]:
+        environment.note(f"rapyer: {name}:{number}: {cut(problem, 300)}")
+    if len(tally.problems) > _SHOWN:
+        environment.note(f"rapyer: … and {len(tally.problems) - _SHOWN:,} more lines")
+    rejects = invocation.text("rejects")
+    if rejects is not None and tally.problems and name != "-":
+        _copy_lines(session.environment.cwd / name, environment.cwd / rejects, set(tally.problems))
+        environment.note(f"the bad lines are in {rejects}")
+    verb = "would import" if dry else "imported"
+    bad = f", {counted(len(tally.problems), 'line')} not" if tally.problems else ""
+    environment.note(f"{verb} {counted(tally.written, 'document')}{bad}")
+    return Ended(None, Exit.FAILED if tally.problems else Exit.DONE)
+
+
+def _copy_lines(source: Path, target: Path, numbers: set[int]) -> None:
+    try:
+        with source.open("rb") as lines, target.open("wb") as rejected:
+            for number, line in enumerate(lines, 1):
+                if number in numbers:
+                    rejected.write(line if line.endswith(b"\n") else line + b"\n")
+    except OSError as error:
+        raise CliError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _opened(session: Session, name: str) -> tuple[IO[bytes], int | None]:
+    if name == "-":
+        buffer = getattr(session.environment.stdin, "buffer", None)
+        if buffer is None:
+            import io
+
+            return io.BytesIO(session.environment.stdin.read().encode()), None
+        return buffer, None
+    path = session.environment.cwd / name
+    try:
+        return path.open("rb"), path.stat().st_size
+    except OSError as error:
+        raise NotFound(f"cannot read {path}: {error.strerror}") from error
+
+
+class _Mark:
+    """How far an import came, in the state directory, so that ``--resume`` can go on there."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        from hashlib import sha256
+
+        self._file = session.environment.cwd / name
+        self._used = name != "-"
+        digest = sha256(f"{self._file.absolute()}\n{session.server.url}".encode()).hexdigest()[:16]
+        self.path = session.environment.state_directory / "imports" / f"{digest}.json"
+
+    def read(self) -> tuple[int, int]:
+        """The bytes and lines that are done. Raises :class:`Refused` when the file is another one now."""
+        if not self._used:
+            raise Refused("standard input cannot be resumed")
+        try:
+            state = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return 0, 0
+        except (OSError, ValueError) as error:
+            raise CliError(f"cannot read {self.path}: {error}") from error
+        if state["size"] != self._file.stat().st_size:
+            raise Refused(f"{self._file} has changed since the import was interrupted")
+        return int(state["bytes"]), int(state["lines"])
+
+    def write(self, done: int, lines: int) -> None:
+        """Remember how far it came; failing to is no reason to stop."""
+        if not self._used:
+            return
+        state = {"bytes": done, "lines": lines, "size": self._file.stat().st_size}
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self.path.with_suffix(".new")
+            temporary.write_text(json.dumps(state))
+            temporary.replace(self.path)
+        except OSError:
+            return
+
+    def remove(self) -> None:
+        """Forget it: the import is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+VERBS = (
+    Verb(
+        "import",
+        "store the documents of JSON lines, as export writes them",
+        "many",
+        import_,
+        arguments=(Argument("file", Kind.FILE, "a file of JSON lines, or -"),),
+        options=(
+            Option("replace", ("--replace",), "overwrite documents that exist"),
+            Option("resume", ("--resume",), "go on where an interrupted import stopped"),
+            Option(
+                "rejects",
+                ("--rejects",),
+                "copy the bad lines to this file",
+                Kind.FILE,
+                metavar="FILE",
+            ),
+        ),
+        examples=(
+            "import posts.jsonl",
+            "import posts.jsonl --rejects bad.jsonl",
+            "import - < posts.jsonl",
+        ),
+        effect="write",
+        exits=CHANGE_EXITS,
+        details="Every document is validated by its model before it is sent. A bad line is reported by its "
+        "number and the others are stored; the exit code is then 1.",
+    ),
+)

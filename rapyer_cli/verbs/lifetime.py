@@ -1,0 +1,84 @@
+"""``ttl``: how long a document has to live, and setting it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rapyer_cli.failures import CliError, UsageError, ValueRefused
+from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Shown
+from rapyer_cli.verbs.arguments import CHANGE_EXITS
+
+
+async def ttl(session: Session, invocation: Invocation) -> Any:
+    """Show the seconds a document has to live, or plan to set them."""
+    from rapyer.connections import Session as Wire
+    from rapyer.errors import KeyNotFound
+    from rapyer_cli.resolving import key_at
+    from rapyer_cli.scanning import as_sent
+
+    address = session.address(invocation.text("target"))
+    if address.pointer:
+        raise UsageError(
+            f"only documents have a time to live; {address.pointer[-1]!r} is inside one"
+        )
+    key = await key_at(session, address)
+    seconds = invocation.text("seconds")
+    if seconds is not None:
+        return await _plan(session, invocation, seconds)
+    milliseconds = await Wire.of(await session.client()).execute("PTTL", as_sent(key), write=False)
+    if milliseconds == -2:
+        raise KeyNotFound(f"{key} does not exist", key=key)
+    left = None if milliseconds < 0 else milliseconds / 1000
+    return Shown(str(address), left, note="lives for ever" if left is None else "seconds left")
+
+
+async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
+    from rapyer_cli.execute import refuse_if_read_only
+    from rapyer_cli.plan import Plan
+    from rapyer_cli.planning import batch_for
+    from rapyer_cli.resolving import place_at
+
+    if not invocation.flag("dry_run"):
+        refuse_if_read_only(session)
+    seconds = _seconds(text)
+    place = await place_at(session, invocation.text("target"))
+    document: Any = place.document
+    if not hasattr(document, "set_ttl"):
+        raise CliError(f"{place.target} has no time to live")
+    batch = batch_for(session, invocation)
+    with batch.collecting():
+        await document.set_ttl(seconds)
+    lives = "lives for ever" if seconds is None else f"lives {seconds:g} seconds from now"
+    return Plan("ttl", "write", batch, [], notes=(f"{place.target}: {lives}",))
+
+
+def _seconds(text: str) -> float | None:
+    if text in ("never", "none", "-1"):
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e10:
+        raise ValueRefused(f"a time to live is seconds greater than 0, or 'never', not {text!r}")
+    return seconds
+
+
+VERBS = (
+    Verb(
+        "ttl",
+        "show or set how many seconds a document has to live",
+        "look",
+        ttl,
+        arguments=(
+            Argument("target", Kind.TARGET, "a document"),
+            Argument("seconds", Kind.NUMBER, "seconds from now, or 'never'", required=False),
+        ),
+        examples=("ttl BlogPost:42", "ttl BlogPost:42 3600", "ttl BlogPost:42 never"),
+        exits=CHANGE_EXITS,
+        effect="write",
+        only_looks=lambda invocation: invocation.text("seconds") is None,
+    ),
+)

@@ -1,0 +1,176 @@
+"""``watch``: a document or place, live. Keyspace notifications where the server sends them, else polling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from rapyer_cli.addresses import Address
+from rapyer_cli.differences import MISSING, Difference, differences
+from rapyer_cli.failures import UsageError
+from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.session import Session
+from rapyer_cli.shapes import Changed, Effect, Shown
+from rapyer_cli.verbs.arguments import LOOK_EXITS
+from rapyer_cli.verbs.look import number_of
+
+_POLL_SECONDS = 1.0
+_MOST_SAMPLES = 40
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+async def watch(session: Session, invocation: Invocation) -> None:
+    """Show a document or place, then each change, until interrupted or ``--count`` changes came."""
+    from rapyer_cli.render import render
+
+    address = session.address(invocation.text("target"))
+    if address.key is None:
+        raise UsageError("watch takes a document or a place inside one, such as BlogPost:42/views")
+    seconds = _seconds(invocation.text("interval"))
+    most = number_of(invocation, "count", 0)
+    form = invocation.text("output")
+    from rapyer_cli.resolving import place_at
+    from rapyer_cli.verbs.look import current
+
+    before = current(session, await place_at(session, invocation.text("target")))
+    await render(Shown(str(address), before), session.environment, form)
+    samples = [before] if _is_number(before) else []
+    changes = 0
+    read = _reader(session, address)
+    async for _ in _ticks(session, str(address.key), seconds):
+        after = await read()
+        found = differences(before, after)
+        if not found:
+            continue
+        await _show(session, address, found, after, samples, form)
+        before = after
+        changes += 1
+        if changes == most:
+            return
+
+
+async def _show(
+    session: Session,
+    address: Address,
+    found: list[Difference],
+    after: Any,
+    samples: list[Any],
+    form: str | None,
+) -> None:
+    from rapyer_cli.render import chosen_form, render
+
+    environment = session.environment
+    if chosen_form(form, environment) not in ("rich", "table", "tree"):
+        await render(Shown(str(address), None if after is MISSING else after), environment, form)
+        return
+    if _is_number(after):
+        samples.append(after)
+        del samples[:-_MOST_SAMPLES]
+    effect = Effect(str(address), tuple(found))
+    shape = Changed((effect,), state="seen")
+    await render(shape, environment, form)
+    if len(samples) > 2:
+        environment.stdout.write(f"  {sparkline(samples)}\n")
+        environment.stdout.flush()
+
+
+def sparkline(values: list[float]) -> str:
+    """The values as a row of small bars, the least as the lowest."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1
+    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in values)
+
+
+def _reader(session: Session, address: Address) -> Callable[[], Awaitable[Any]]:
+    from rapyer.connections import Session as Wire
+    from rapyer.paths import json_path
+    from rapyer_cli.peeking import peek
+    from rapyer_cli.scanning import as_sent
+
+    async def read() -> Any:
+        client = await session.client()
+        found = await peek(client, address)
+        if found is None:
+            return MISSING
+        text = await Wire.of(client).execute(
+            "JSON.GET", as_sent(found.key), json_path(found.path), write=False
+        )
+        values = json.loads(text) if text is not None else []
+        return values[0] if values else MISSING
+
+    return read
+
+
+async def _ticks(session: Session, key: str, seconds: float) -> AsyncIterator[None]:
+    """One tick each time the document may have changed."""
+    client = await session.client()
+    if not await _notifies(client):
+        while True:
+            await asyncio.sleep(seconds)
+            yield
+    database = client.connection_pool.connection_kwargs.get("db") or 0
+    channel = f"__keyspace@{database}__:{key}"
+    async with client.pubsub() as subscription:
+        await subscription.subscribe(channel)
+        yield  # what changed before the subscription stood
+        while True:
+            message = await subscription.get_message(
+                ignore_subscribe_messages=True, timeout=seconds
+            )
+            if message is not None:
+                yield
+
+
+async def _notifies(client: Any) -> bool:
+    """Whether the server tells of changes of keys. Sends CONFIG GET, which not every user may."""
+    import redis.exceptions
+
+    if not hasattr(client, "connection_pool"):
+        return False
+    try:
+        reply = await client.config_get("notify-keyspace-events")
+    except redis.exceptions.RedisError:
+        return False
+    flags = next(iter(reply.values()), "") if reply else ""
+    text = flags.decode() if isinstance(flags, bytes) else str(flags)
+    return "K" in text and ("A" in text or all(flag in text for flag in "dg$"))
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return _POLL_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:
+        raise UsageError(f"--interval is seconds between 0.01 and 3600, not {text!r}")
+    return seconds
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+VERBS = (
+    Verb(
+        "watch",
+        "show a document or place and each change of it, until Ctrl-C",
+        "look",
+        watch,
+        arguments=(Argument("target", Kind.TARGET, "a document, or a place inside one"),),
+        options=(
+            Option(
+                "interval",
+                ("--interval",),
+                "seconds between looks without notifications",
+                Kind.NUMBER,
+            ),
+            Option("count", ("--count",), "stop after so many changes", Kind.NUMBER),
+        ),
+        examples=("watch BlogPost:42/views", "watch BlogPost:42 --count 1"),
+        exits=LOOK_EXITS,
+    ),
+)
