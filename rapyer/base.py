@@ -33,6 +33,7 @@ from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.live import SLOTS, adopted, building_class, install_fields
 from rapyer.locks import DEFAULT_EXPIRY, Lock, lock_key
 from rapyer.nested import Embedded, copy_natively
+from rapyer.numbers import is_fragile
 from rapyer.paths import Path
 from rapyer.raw import set_ttl as set_document_ttl
 from rapyer.schema import model_spec
@@ -227,7 +228,7 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
         text = self.__rapyer_text__()
         _check_key_unchanged(self)
         ttl = type(self).Meta.ttl
-        if current_batch() is None and ttl is None and not nx and not xx:
+        if current_batch() is None and ttl is None and not nx and not xx and not is_fragile(text):
             key = self.__rapyer_key__()
             try:
                 await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)

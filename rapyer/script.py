@@ -24,6 +24,7 @@ from rapyer.errors import (
     RapyerError,
     WrongTypeError,
 )
+from rapyer.numbers import is_fragile
 from rapyer.paths import Path, addressable_prefix, field_path, is_addressable, json_path
 
 if TYPE_CHECKING:
@@ -125,6 +126,26 @@ def _compute(primitive: Primitive, old: bytes) -> _Computed:
     return _Computed(_sha1(old), text, answer)
 
 
+_JSON_FROM = {
+    "set": (0, 1),
+    "save": (0, 1),
+    "append": (1, None),
+    "insert": (2, None),
+    "cas": (1, None),
+}
+"""Which arguments of a primitive are JSON values."""
+
+
+def _code(step: Primitive, arguments: Sequence[bytes]) -> bytes:
+    """The primitive's code, marked when the server would misread its JSON."""
+    code = "cas" if step.rewrite is not None else step.code
+    if code in _JSON_FROM:
+        start, end = _JSON_FROM[code]
+        if any(is_fragile(text) for text in arguments[start:end]):
+            return code.encode() + b"!"
+    return code.encode()
+
+
 def _arguments(primitive: Primitive, computed: _Computed | None) -> tuple[bytes, ...]:
     if primitive.rewrite is not None:
         return (_UNKNOWN, b"") if computed is None else (computed.sha, computed.text)
@@ -160,7 +181,7 @@ async def submit(
         for position, step in enumerate(steps):
             arguments = _arguments(step, computed[position])
             argv += (
-                b"cas" if step.rewrite is not None else step.code.encode(),
+                _code(step, arguments),
                 positions[step.key],
                 json_path(step.path).encode(),
                 b"%d" % len(arguments),

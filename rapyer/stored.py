@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from pydantic import BaseModel
 
+from rapyer.numbers import INT64_MAX, INT64_MIN
+
 Schema: TypeAlias = dict[str, Any]
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 CLASS_TAG = "__class__"
 """The JSON name that says of which subclass a nested value is; absent for the declared class itself."""
 POLYMORPHIC = "rapyer_declared"

@@ -4,7 +4,9 @@
 -- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest are echoes at the end);
 --       then for each operation
 --         code, position of its document in KEYS, JSON path, number of arguments, arguments …
---       JSON values travel as text and are never decoded here: cjson would lose digits, 1.0 and [].
+--       JSON values travel as text and are never written from decoded values: cjson would lose digits,
+--       1.0 and []. A code that ends in '!' has JSON with doubles that RedisJSON reads one step off; what
+--       it made of them is read back and the difference added. Restored values are treated likewise.
 --
 --   set     json guard        guard: '' | 'present' | 'absent' (else answers 0) | the old JSON type
 --   incr    amount kind ge gt le lt          kind: integer | number; empty bounds do not bind
@@ -75,6 +77,39 @@ local function write(key, path, json)
   if not call('JSON.SET', key, path, json) then refuse('nopath') end
 end
 
+local function quoted(path, name)
+  if string.find(name, '\\', 1, true) then return nil end
+  if not string.find(name, '"', 1, true) then return path .. '["' .. name .. '"]' end
+  if not string.find(name, "'", 1, true) then return path .. "['" .. name .. "']" end
+  return nil
+end
+
+local function add_differences(key, path, wanted, stored)
+  if type(wanted) == 'number' then
+    if type(stored) == 'number' and wanted ~= stored then
+      call('JSON.NUMINCRBY', key, path, string.format('%.17g', wanted - stored))
+    end
+  elseif type(wanted) == 'table' and type(stored) == 'table' then
+    for name, value in pairs(wanted) do
+      local child
+      if type(name) == 'number' then child = path .. '[' .. (name - 1) .. ']' else child = quoted(path, name) end
+      if child then add_differences(key, child, value, stored[name]) end
+    end
+  end
+end
+
+local function repair(key, path, json)
+  local stored = read(key, path)
+  if stored and stored ~= json then
+    add_differences(key, path, cjson.decode('[' .. json .. ']')[1], cjson.decode('[' .. stored .. ']')[1])
+  end
+end
+
+local function put_back(key, path, json)
+  call('JSON.SET', key, path, json)
+  repair(key, path, json)
+end
+
 -- Canonical decimal integers compared as text: doubles end at 2^53.
 local function compare(a, b)
   local negative = string.sub(a, 1, 1) == '-'
@@ -104,16 +139,9 @@ local function remember(last, action)
   if not last then undo[#undo + 1] = action end
 end
 
-local function quoted(path, name)
-  if string.find(name, '\\', 1, true) then return nil end
-  if not string.find(name, '"', 1, true) then return path .. '["' .. name .. '"]' end
-  if not string.find(name, "'", 1, true) then return path .. "['" .. name .. "']" end
-  return nil
-end
-
 local ops = {}
 
-function ops.set(key, path, a, last)
+function ops.set(key, path, a, last, fragile)
   local json, guard = a[1], a[2]
   local kind = kind_of(key, path)
   if guard == 'absent' then
@@ -125,48 +153,60 @@ function ops.set(key, path, a, last)
   local old = (not last) and kind and read(key, path)
   write(key, path, json)
   remember(last, function()
-    if old then call('JSON.SET', key, path, old) else call('JSON.DEL', key, path) end
+    if old then put_back(key, path, old) else call('JSON.DEL', key, path) end
   end)
+  if fragile then repair(key, path, json) end
   return 1
 end
 
-function ops.incr(key, path, a, last)
-  local amount, kind, ge, gt, le, lt = a[1], a[2], a[3], a[4], a[5], a[6]
-  local old = read(key, path)
-  if not old then refuse('nopath') end
-  if kind == 'integer' then
-    if not string.find(old, '^%-?%d+$') then refuse('type', kind_of(key, path), 'integer') end
-  elseif not string.find(old, '^%-?%d') then
-    refuse('type', kind_of(key, path), 'number')
-  end
-  local reply = redis.pcall('JSON.NUMINCRBY', key, path, amount)
-  if type(reply) == 'table' and reply.err then
-    if string.find(reply.err, 'not a number', 1, true) then refuse('overflow', old, amount) end
-    refuse('server', reply.err)
-  end
-  if type(reply) == 'table' then reply = '[' .. tostring(reply[1]) .. ']' end
-  local new = string.sub(reply, 2, -2)
-  local order = kind == 'integer' and compare or compare_floats
+local function out_of_bounds(order, new, ge, gt, le, lt)
+  if ge ~= '' and order(new, ge) < 0 then return '>= ' .. ge end
+  if gt ~= '' and order(new, gt) <= 0 then return '> ' .. gt end
+  if le ~= '' and order(new, le) > 0 then return '<= ' .. le end
+  if lt ~= '' and order(new, lt) >= 0 then return '< ' .. lt end
+  return nil
+end
+
+local function increase_integer(key, path, a, old)
+  local amount = a[1]
+  if not string.find(old, '^%-?%d+$') then refuse('type', kind_of(key, path), 'integer') end
+  local new = string.sub(call('JSON.NUMINCRBY', key, path, amount), 2, -2)
+  local up = string.sub(amount, 1, 1) ~= '-'
   local reason, limit
-  if kind == 'integer' then
-    local up = string.sub(amount, 1, 1) ~= '-'
-    if not string.find(new, '^%-?%d+$')
-      or (up and compare(new, old) < 0) or (not up and compare(new, old) > 0) then
-      reason, limit = 'overflow', amount
-    end
-  end
-  if not reason then
-    if ge ~= '' and order(new, ge) < 0 then reason, limit = 'bound', '>= ' .. ge
-    elseif gt ~= '' and order(new, gt) <= 0 then reason, limit = 'bound', '> ' .. gt
-    elseif le ~= '' and order(new, le) > 0 then reason, limit = 'bound', '<= ' .. le
-    elseif lt ~= '' and order(new, lt) >= 0 then reason, limit = 'bound', '< ' .. lt
-    end
+  if not string.find(new, '^%-?%d+$')
+    or (up and compare(new, old) < 0) or (not up and compare(new, old) > 0) then
+    reason, limit = 'overflow', amount
+  else
+    limit = out_of_bounds(compare, new, a[3], a[4], a[5], a[6])
+    reason = limit and 'bound'
   end
   if reason then
     call('JSON.SET', key, path, old)
     refuse(reason, reason == 'overflow' and old or new, limit)
   end
-  remember(last, function() call('JSON.SET', key, path, old) end)
+  return new
+end
+
+local function increase_float(key, path, a, old)
+  if not string.find(old, '^%-?%d') then refuse('type', kind_of(key, path), 'number') end
+  local wanted = tonumber(old) + tonumber(a[1])
+  if wanted - wanted ~= 0 then refuse('overflow', old, a[1]) end
+  local limit = out_of_bounds(compare_floats, wanted, a[3], a[4], a[5], a[6])
+  if limit then refuse('bound', string.format('%.17g', wanted), limit) end
+  local new = string.sub(call('JSON.NUMINCRBY', key, path, a[1]), 2, -2)
+  if tonumber(new) ~= wanted then
+    add_differences(key, path, wanted, tonumber(new))
+    new = read(key, path)
+  end
+  return new
+end
+
+function ops.incr(key, path, a, last)
+  local old = read(key, path)
+  if not old then refuse('nopath') end
+  local increase = a[2] == 'integer' and increase_integer or increase_float
+  local new = increase(key, path, a, old)
+  remember(last, function() put_back(key, path, old) end)
   return new
 end
 
@@ -189,20 +229,27 @@ local function insert_items(key, path, index, items, first)
   end
 end
 
+local function repair_items(key, path, from, items, first)
+  for position = first, #items do
+    repair(key, path .. '[' .. (from + position - first) .. ']', items[position])
+  end
+end
+
 local function trim_to(key, path, len)
   if len == 0 then call('JSON.SET', key, path, '[]') else call('JSON.ARRTRIM', key, path, 0, len - 1) end
 end
 
-function ops.append(key, path, a, last)
+function ops.append(key, path, a, last, fragile)
   local len = length(key, path)
   local new = len + #a - 1
   check_length(new, a[1])
   remember(last, function() trim_to(key, path, len) end)
   insert_items(key, path, nil, a, 2)
+  if fragile then repair_items(key, path, len, a, 2) end
   return new
 end
 
-function ops.insert(key, path, a, last)
+function ops.insert(key, path, a, last, fragile)
   local len = length(key, path)
   local index, count = tonumber(a[1]), #a - 2
   check_length(len + count, a[2])
@@ -212,6 +259,7 @@ function ops.insert(key, path, a, last)
     for _ = 1, count do call('JSON.ARRPOP', key, path, index) end
   end)
   insert_items(key, path, index < len and index or nil, a, 3)
+  if fragile then repair_items(key, path, index, a, 3) end
   return len + count
 end
 
@@ -227,6 +275,7 @@ function ops.pop(key, path, a, last)
   remember(last, function()
     if at == len - 1 then call('JSON.ARRAPPEND', key, path, text)
     else call('JSON.ARRINSERT', key, path, at, text) end
+    repair(key, path .. '[' .. at .. ']', text)
   end)
   return text
 end
@@ -237,7 +286,7 @@ function ops.take(key, path, a, last)
   local text = read(key, child)
   if not text then return false end
   call('JSON.DEL', key, child)
-  remember(last, function() call('JSON.SET', key, child, text) end)
+  remember(last, function() put_back(key, child, text) end)
   return text
 end
 
@@ -245,7 +294,7 @@ function ops.remove(key, path, a, last)
   local text = read(key, path)
   if not text then refuse('nopath') end
   call('JSON.DEL', key, path)
-  remember(last, function() call('JSON.SET', key, path, text) end)
+  remember(last, function() put_back(key, path, text) end)
   return 1
 end
 
@@ -263,7 +312,7 @@ function ops.popitem(key, path, a, last)
     text = read(key, child)
   end
   call('JSON.DEL', key, child)
-  remember(last, function() call('JSON.SET', key, child, text) end)
+  remember(last, function() put_back(key, child, text) end)
   return { name, text }
 end
 
@@ -275,12 +324,13 @@ function ops.strapp(key, path, a, last)
   return read(key, path)
 end
 
-function ops.cas(key, path, a, last)
+function ops.cas(key, path, a, last, fragile)
   local old = read(key, path)
   if not old then refuse('nopath') end
   if redis.sha1hex(old) ~= a[1] then refuse('retry', old) end
   write(key, path, a[2])
-  remember(last, function() call('JSON.SET', key, path, old) end)
+  remember(last, function() put_back(key, path, old) end)
+  if fragile then repair(key, path, a[2]) end
   return 1
 end
 
@@ -315,11 +365,11 @@ end
 
 local function restore(key, text, expiry)
   if not text then call('DEL', key) return end
-  call('JSON.SET', key, '$', text)
+  put_back(key, '$', text)
   if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
 end
 
-function ops.save(key, path, a, last)
+function ops.save(key, path, a, last, fragile)
   local json, mode, ttl = a[1], a[2], a[3]
   local old, expiry
   if last then
@@ -333,6 +383,7 @@ function ops.save(key, path, a, last)
   write(key, '$', json)
   remember(last, function() restore(key, old, expiry) end)
   if ttl ~= '' then call('PEXPIRE', key, ttl) end
+  if fragile then repair(key, '$', json) end
   return 1
 end
 
@@ -371,7 +422,9 @@ local function run()
     local a = {}
     for i = 1, argc do a[i] = ARGV[cursor + 3 + i] end
     cursor = cursor + 4 + argc
-    answers[op + 1] = ops[code](key, path, a, op >= refusable)
+    local fragile = string.sub(code, -1) == '!'
+    if fragile then code = string.sub(code, 1, -2) end
+    answers[op + 1] = ops[code](key, path, a, op >= refusable, fragile)
   end
 end
 

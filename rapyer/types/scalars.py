@@ -20,11 +20,11 @@ from rapyer.batch import current_batch, perform
 from rapyer.binding import link, register_wrap
 from rapyer.changes import Change
 from rapyer.errors import InvalidValueError
+from rapyer.numbers import INT64_MAX, INT64_MIN
 from rapyer.operations import operation
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive
-from rapyer.stored import INT64_MAX, INT64_MIN
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
