@@ -359,9 +359,10 @@ class TestSentinel:
         master.stop()
 
         async with asyncio.timeout(30):
-            while replica.call("GET", "k") != b"2":
+            while await session_value(session) != b"2":
                 with contextlib.suppress(errors.ConnectionError):
                     await session.execute("SET", "k", 2, write=True)
+        await until(lambda: replica.call("GET", "k") == b"2")
         assert replica.call("GET", "k") == b"2"
         await client.aclose()
 
@@ -402,6 +403,11 @@ class TestSentinel:
         client = client_from_url(f"redis+sentinel://127.0.0.1:{ports[1]}/main/2")
         for _ in range(3):
             asyncio.run(exercise(client))
+
+
+async def session_value(session: Session) -> Any:
+    with contextlib.suppress(errors.ConnectionError):
+        return await session.execute("GET", "k", write=False)
 
 
 def info(server: RedisProcess) -> bytes:

@@ -100,14 +100,15 @@ class ClusterLane:
         """
         slots = [one_slot(keys_of(command)) for command in commands]
         await self._initialize()
-        parts: dict[Any, list[int]] = {}
+        parts: dict[str, tuple[Any, list[int]]] = {}
         for number, slot in enumerate(slots):
-            parts.setdefault(node or self._node(slot), []).append(number)
+            target = node or self._node(slot)
+            parts.setdefault(target.name, (target, []))[1].append(number)
         replies: list[Any] = [None] * len(commands)
         outcomes = await asyncio.gather(
             *(
                 self._exchange_with(target, [commands[number] for number in numbers], write)
-                for target, numbers in parts.items()
+                for target, numbers in parts.values()
             ),
             return_exceptions=True,
         )
@@ -116,7 +117,7 @@ class ClusterLane:
             # What other nodes applied is no less applied: the least certain outcome is the answer.
             unknown = [e for e in failures if isinstance(e, errors.OutcomeUnknownError)]
             raise (unknown or failures)[0]
-        for numbers, outcome in zip(parts.values(), outcomes, strict=True):
+        for (_, numbers), outcome in zip(parts.values(), outcomes, strict=True):
             assert not isinstance(outcome, BaseException)
             for number, reply in zip(numbers, outcome, strict=True):
                 if isinstance(reply, redis.exceptions.AskError | redis.exceptions.TryAgainError):
@@ -134,17 +135,18 @@ class ClusterLane:
     ) -> Any:
         """Execute a command that was redirected, wherever it leads."""
         for _ in range(_REDIRECTIONS):
-            if isinstance(reply, redis.exceptions.MovedError):
-                await self.client.nodes_manager.move_slot(reply)
-                (reply,) = await self._exchange_with(self._node(slot), [command], write)
-            elif isinstance(reply, redis.exceptions.AskError):
+            if isinstance(reply, redis.exceptions.AskError):
+                # MOVED is a kind of ASK to redis-py: for good, so the map of slots is wrong.
+                moved = isinstance(reply, redis.exceptions.MovedError)
+                self._outdated = self._outdated or moved
                 node = self.client.get_node(host=reply.host, port=reply.port)
                 if node is None:
                     await self._initialize(again=True)
                     node = self.client.get_node(host=reply.host, port=reply.port)
                     if node is None:
                         break
-                _, reply = await self._exchange_with(node, [_ASKING, command], write)
+                asking = [] if moved else [_ASKING]
+                *_, reply = await self._exchange_with(node, [*asking, command], write)
             elif isinstance(reply, redis.exceptions.TryAgainError):
                 # A slot is on the move between two nodes; there is no event for its arrival.
                 await asyncio.sleep(0.02)
@@ -152,7 +154,7 @@ class ClusterLane:
             else:
                 return reply
         raise errors.ConnectionError(
-            f"the cluster redirected a command {_REDIRECTIONS} times; nothing was written"
+            f"the cluster redirects a command without end ({reply}); nothing was written"
         )
 
     async def _exchange_with(

@@ -45,6 +45,10 @@ _OWN_TO_A_POOL = (
 class TidyPool(BlockingConnectionPool):
     """A pool that closes its connections with their event loop, as long as one loop uses it."""
 
+    def __repr__(self) -> str:
+        # That of redis-py shows the password in some of its versions.
+        return f"<{type(self).__name__} of {place_of(self.connection_kwargs)}>"
+
     async def get_connection(self, *args: Any, **options: Any) -> Any:
         close_with_loop(self, functools.partial(close_pool, self))
         get_connection: Callable[..., Awaitable[Any]] = super().get_connection
