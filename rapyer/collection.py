@@ -84,4 +84,17 @@ class Collection:
         """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
         return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
 
+    @classmethod
+    async def create_index(cls, *, rebuild: bool = False) -> bool:
+        """Create the RediSearch index of this model's ``Index`` fields; whether it was created.
+
+        An index that is there is left alone, and :class:`~rapyer.index.IndexDefinitionError` raised when
+        it is not the one the model defines; ``rebuild=True`` drops it (never a document) and creates it
+        anew. Finding scans until the server has filled it. See :func:`rapyer.index.create_index`.
+        """
+        from rapyer.index import create_index
+
+        return await create_index(cast(Any, cls), rebuild=rebuild)
+
     afind, afind_one, afind_keys = find, find_one, find_keys
+    acreate_index = create_index

@@ -1,20 +1,192 @@
-"""Answering expressions with a model's RediSearch index: which documents may match."""
+"""Asking a model's index which documents may match an expression, and scanning wherever it cannot tell.
+
+An index is asked only when it is the one that the model defines, complete, and holds every document;
+what it answers is a snapshot, so that writes in the meantime cut nothing off. The query itself is made in
+:mod:`rapyer.querying`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import redis.exceptions
+
+from rapyer.connections import Session
+from rapyer.errors import MissingModuleError
 from rapyer.expressions import Expression
-from rapyer.fetching import scanned_keys
+from rapyer.fetching import Ownership, as_key, scanned_keys, session_of_model
+from rapyer.index import as_mapping, database_of, differences, index_name, index_state
+from rapyer.indexed import index_schema
+from rapyer.querying import Query
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
 
+_BATCH = b"1000"
 
-def candidate_keys(model: type[AtomicRedisModel], expression: Expression) -> AsyncGenerator[list[str], None]:
-    return scanned_keys(model)
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A query that is known to be answered in full."""
+
+    text: str
+    parameters: list[bytes]
+
+
+async def candidate_keys(
+    model: type[AtomicRedisModel], expression: Expression
+) -> AsyncGenerator[list[str], None]:
+    """The keys of all documents that may match, in lists, each key once.
+
+    Sends FT.INFO, FT.AGGREGATE and FT.CURSOR where the index can tell, SCAN where it cannot.
+    """
+    seen: set[str] = set()
+    plan = await _plan(model, expression)
+    if isinstance(plan, _Plan):
+        complete = _Completeness()
+        async with aclosing(_asked(model, plan, complete)) as groups:
+            async for group in groups:
+                fresh = [key for key in group if key not in seen]
+                seen.update(fresh)
+                if fresh:
+                    yield fresh
+        if complete.reached:
+            return
+    async with aclosing(scanned_keys(model, seen)) as groups:
+        async for group in groups:
+            yield group
 
 
 async def explain(model: type[AtomicRedisModel], expression: Expression | None) -> str:
-    return "scan"
+    """``index: <query>``, or ``scan: <why>``."""
+    if expression is None:
+        return "scan: all documents are wanted"
+    plan = await _plan(model, expression)
+    return f"index: {plan.text}" if isinstance(plan, _Plan) else f"scan: {plan}"
+
+
+async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan | str:
+    """How to ask the index, or why it cannot be asked."""
+    schema = index_schema(model)
+    if not schema.fields:
+        for path, reason in schema.left_out.items():
+            return f"{'.'.join(path)} is not in an index: {reason}"
+        return f"{model.__name__} has no Index fields"
+    query = Query.of(model, schema, expression)
+    if query is None:
+        return "no indexed field narrows it down"
+    session = session_of_model(model)
+    if database_of(session) != 0:
+        return "RediSearch indexes only database 0"
+    name = index_name(model)
+    try:
+        for node in await session.primaries():
+            state = await index_state(session, model, node)
+            if state is None:
+                return f"there is no index {name}; {model.__name__}.create_index() creates it"
+            if differences(model, schema, state):
+                return f"the index {name} has another definition than {model.__name__}"
+            if state.building:
+                return f"the index {name} is being built"
+            if state.failures:
+                return (
+                    f"the index {name} could not hold {state.failures} documents; repair those and "
+                    f"build it anew with {model.__name__}.create_index(rebuild=True)"
+                )
+    except MissingModuleError:
+        return "the server has no search module"
+    except redis.exceptions.ResponseError as error:
+        return f"the index {name} cannot be asked: {error}"
+    return _Plan(*query)
+
+
+class _Completeness:
+    """Whether an index has given everything."""
+
+    reached = False
+
+
+async def _asked(
+    model: type[AtomicRedisModel], plan: _Plan, complete: _Completeness
+) -> AsyncGenerator[list[str], None]:
+    session, owned = session_of_model(model), Ownership(model)
+    for node in await session.primaries():
+        # Grouping makes the server finish the search before it answers; a cursor over a search that
+        # is still going on loses documents when others write.
+        command: list[bytes | str | int]
+        command = [b"FT.AGGREGATE", index_name(model), plan.text, b"LOAD", 1, b"@__key"]
+        command += [b"GROUPBY", 1, b"@__key", b"WITHCURSOR", b"COUNT", _BATCH, b"TIMEOUT", 0]
+        command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
+        command += [b"DIALECT", 2]
+        async with aclosing(_pages(session, index_name(model), command, node)) as pages:
+            given = 0
+            async for page in pages:
+                if page is None:
+                    return
+                given += len(page)
+                keys = [key for key in page if key in owned]
+                if keys:
+                    yield keys
+        if await _is_capped(session, node, given):
+            return
+    complete.reached = True
+
+
+async def _pages(
+    session: Session, name: str, command: list[bytes | str | int], node: Any
+) -> AsyncGenerator[list[str] | None, None]:
+    """The keys in the replies to a search; None last where the server did not give all of them."""
+    cursor = 0
+    try:
+        while True:
+            try:
+                reply, cursor = await session.execute(*command, write=False, node=node)
+            except redis.exceptions.ResponseError:
+                cursor = 0
+                yield None
+                return
+            keys = _keys_in(reply)
+            if keys is None:
+                yield None
+                return
+            yield keys
+            if cursor == 0:
+                return
+            command = [b"FT.CURSOR", b"READ", name, cursor, b"COUNT", _BATCH]
+    finally:
+        if cursor:
+            await _forget(session, name, cursor, node)
+
+
+async def _forget(session: Session, name: str, cursor: int, node: Any) -> None:
+    for reply in await session.execute_many(
+        [(b"FT.CURSOR", b"DEL", name, cursor)], write=False, node=node
+    ):
+        if isinstance(reply, Exception) and "not found" not in str(reply).lower():
+            raise reply
+
+
+def _keys_in(reply: Any) -> list[str] | None:
+    """The keys in one page, of RESP3 or RESP2; None when the server warns that there should be more."""
+    if isinstance(reply, dict):
+        page = as_mapping(reply)
+        if page.get("warning"):
+            return None
+        rows = [as_mapping(as_mapping(row)["extra_attributes"]) for row in page["results"]]
+    else:
+        rows = [as_mapping(row) for row in reply[1:]]
+    return [as_key(row["__key"]) for row in rows if row.get("__key") is not None]
+
+
+async def _is_capped(session: Session, node: Any, given: int) -> bool:
+    """Whether the server is set up to give no more than ``given`` results to any search."""
+    (reply,) = await session.execute_many(
+        [(b"FT.CONFIG", b"GET", b"MAXAGGREGATERESULTS")], write=False, node=node
+    )
+    if isinstance(reply, Exception):
+        return False  # not allowed to ask; the setting is unlimited unless somebody changed it
+    words = list(reply.values()) if isinstance(reply, dict) else [pair[1] for pair in reply]
+    return any(word is not None and word.isdigit() and int(word) <= given for word in words)
