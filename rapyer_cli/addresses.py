@@ -1,6 +1,6 @@
 """Where something is: the root, a model, a document, or a place inside one; absolute or relative.
 
-Pure text work on top of :mod:`rapyer.paths`. Whether anything is there is for
+Pure text work on top of :mod:`rapyer.paths`, which is imported when it is needed. Whether anything is there is for
 :mod:`rapyer_cli.resolving` to find out.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rapyer.paths import escape_pk, escape_pointer, unescape_pk, unescape_pointer
 from rapyer_cli.failures import UsageError
 
 
@@ -50,6 +49,8 @@ class Address:
         return Address(self.name, self.key, (*self.pointer, segment))
 
     def __str__(self) -> str:
+        from rapyer.paths import escape_pointer
+
         if self.key is None:
             return self.name or "/"
         return "/".join([escape_key(self.key, self.name), *map(escape_pointer, self.pointer)])
@@ -60,6 +61,8 @@ ROOT = Address()
 
 def escape_key(key: str, name: str) -> str:
     """A key as it stands in a target: its pk escaped."""
+    from rapyer.paths import escape_pk
+
     if name and key.startswith(f"{name}:"):
         return f"{name}:{escape_pk(key[len(name) + 1 :])}"
     return escape_pk(key)
@@ -91,6 +94,8 @@ def address_of(text: str, names: Collection[str], here: Address = ROOT) -> Addre
 
 def relative(address: Address, here: Address) -> str:
     """``address`` as short as it can be written at ``here``."""
+    from rapyer.paths import escape_pointer
+
     depth = len(here.pointer)
     if here.key is not None and (address.key, address.pointer[:depth]) == (here.key, here.pointer):
         return "/".join(map(escape_pointer, address.pointer[depth:])) or "."
@@ -106,6 +111,8 @@ def _is_absolute(first: str, names: Collection[str], here: Address) -> bool:
 
 
 def _step(address: Address, part: str, names: Collection[str], *, follows: bool) -> Address:
+    from rapyer.paths import unescape_pk, unescape_pointer
+
     if part == "..":
         return address.parent()
     if part == ".":
@@ -121,6 +128,8 @@ def _step(address: Address, part: str, names: Collection[str], *, follows: bool)
 
 
 def _document(head: str, names: Collection[str]) -> Address:
+    from rapyer.paths import unescape_pk
+
     if head in names:
         return Address(head)
     prefix = _known_prefix(head, names)

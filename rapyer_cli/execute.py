@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused, failure_of
 from rapyer_cli.grammar import Invocation
+from rapyer_cli.render.text import cut
 from rapyer_cli.session import Session
 from rapyer_cli.shapes import Changed, Shape
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rapyer_cli.plan import Plan
 
 _KEPT_FOR_UNDO = 50
+_LONGEST_IN_JOURNAL = 2000
 
 
 async def run(session: Session, invocation: Invocation) -> int:
@@ -127,7 +129,7 @@ async def send(session: Session, plan: Plan) -> Changed:
     entry = {
         "server": redacted(session),
         "verb": plan.verb,
-        "commands": plan.batch.commands(),
+        "commands": [cut(command, _LONGEST_IN_JOURNAL) for command in plan.batch.commands()],
         "places": [
             {"key": touch.key, "path": list(touch.path), "before": json_or_null(touch.before)}
             for touch in plan.touches

@@ -66,6 +66,10 @@ async def _run(words: Sequence[str], environment: Environment) -> int:
     from rapyer_cli.app import parse
     from rapyer_cli.verbs import all_verbs
 
+    if words[:1] == ["__complete"] and len(words) > 1:
+        from rapyer_cli.verbs.completing import complete
+
+        return await complete(words[1:], environment)
     verbs = _verbs_for(words)
     invocation = parse(words, verbs)
     if invocation is None:

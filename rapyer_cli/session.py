@@ -79,9 +79,12 @@ class Session:
     def models(self) -> Models:
         """The models, loaded at the first call."""
         if self._models is None:
+            from rapyer_cli.completion.cache import store
             from rapyer_cli.modules import load_models
 
-            self._models = load_models(self.settings.models(self.choices.models), self.environment)
+            sources = self.settings.models(self.choices.models)
+            self._models = load_models(sources, self.environment)
+            store(self.environment, sources, self._models)
         return self._models
 
     @property

@@ -34,11 +34,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table; ``key`` is its name in the records."""
+    """One column of a table; ``key`` is its name in the records. An ``optional`` one may be left out."""
 
     key: str
     heading: str
     numeric: bool = False
+    optional: bool = False
 
 
 @dataclass(slots=True)

@@ -13,10 +13,11 @@ from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import value_text
 from rapyer_cli.render.plain import records_of
 from rapyer_cli.render.text import counted, printable
-from rapyer_cli.shapes import Table
+from rapyer_cli.shapes import Column, Table
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR_WIDTH = 8
+_WIDEST = 60
 
 
 async def render_table(
@@ -34,46 +35,36 @@ async def render_table(
     if not records:
         console.print(Text(table.empty, style="dim"))
         return
-    grid = RichTable(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        title=table.title or None,
-        title_justify="left",
-        header_style="dim",
+    columns = _fitting(
+        [
+            column
+            for column in table.columns
+            if any(record.get(column.key) not in (None, "") for record in records)
+        ],
+        records,
+        10**9 if everything else environment.width,
     )
-    columns = [
-        column
-        for column in table.columns
-        if any(record.get(column.key) not in (None, "") for record in records)
-    ]
-    bars = {
-        column.key: bars_of([record.get(column.key) for record in records]) for column in columns
-    }
-    for position, column in enumerate(columns):
-        texts = [record.get(column.key) for record in records] if position == 0 else []
-        longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
-        grid.add_column(
-            column.heading,
-            justify="right" if column.numeric and not bars[column.key] else "left",
-            style="bold" if position == 0 else "",
-            min_width=min(longest, environment.width // 2) if position == 0 else None,
-            overflow="fold" if len(columns) == 1 or everything else "ellipsis",
-            no_wrap=len(columns) > 1 and not everything,
+    room = environment.width - sum(_natural_width(column, records) + 3 for column in columns)
+    bars: dict[str, list[str]] = {}
+    for column in columns:
+        found = (
+            bars_of([record.get(column.key) for record in records])
+            if column.numeric or _all_numbers(column, records)
+            else []
         )
+        if found and room > _BAR_WIDTH:
+            bars[column.key] = found
+            room -= _BAR_WIDTH + 1
+    grid = _grid(table, columns, records, environment, bars, everything=everything)
     width = max(environment.width // 2, 20)
     for number, record in enumerate(records):
         cells = []
         for column in columns:
-            value = record.get(column.key)
-            if value is None:
-                cell = Text("")
-            elif isinstance(value, str):
-                cell = Text(printable(value))
-            else:
-                cell = value_text(value, 10_000 if everything else width)
-            if bars[column.key]:
-                cell = Text.assemble(cell, " ", (bars[column.key][number], "blue"))
+            cell = _cell(record.get(column.key), 10_000 if everything else width)
+            if column.key in bars:
+                cell = Text.assemble(
+                    cell, " ", (bars[column.key][number].ljust(_BAR_WIDTH), "blue")
+                )
             cells.append(cell)
         grid.add_row(*cells)
     console.print(grid)
@@ -83,6 +74,65 @@ async def render_table(
         )
     if table.note:
         console.print(Text(table.note, style="dim"))
+
+
+def _grid(
+    table: Table,
+    columns: list[Column],
+    records: list[dict[str, Any]],
+    environment: Environment,
+    bars: dict[str, list[str]],
+    *,
+    everything: bool,
+) -> RichTable:
+    grid = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        title=table.title or None,
+        title_justify="left",
+        header_style="dim",
+    )
+    for position, column in enumerate(columns):
+        first = position == 0
+        grid.add_column(
+            column.heading,
+            justify="right" if column.numeric or _all_numbers(column, records) else "left",
+            style="bold" if first else "",
+            min_width=min(_natural_width(column, records), environment.width // 2)
+            if first
+            else None,
+            overflow="fold" if len(columns) == 1 or everything else "ellipsis",
+            no_wrap=len(columns) > 1 and not everything,
+        )
+    return grid
+
+
+def _cell(value: Any, limit: int) -> Text:
+    if value is None:
+        return Text("")
+    return Text(printable(value)) if isinstance(value, str) else value_text(value, limit)
+
+
+def _fitting(columns: list[Column], records: list[dict[str, Any]], width: int) -> list[Column]:
+    """The columns that fit side by side; the last optional ones are left out first."""
+    kept = list(columns)
+    while sum(_natural_width(column, records) + 3 for column in kept) > width:
+        position = next((i for i in reversed(range(len(kept))) if kept[i].optional), None)
+        if position is None:
+            break
+        del kept[position]
+    return kept
+
+
+def _all_numbers(column: Column, records: list[dict[str, Any]]) -> bool:
+    values = [value for record in records if (value := record.get(column.key)) is not None]
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def _natural_width(column: Column, records: list[dict[str, Any]]) -> int:
+    cells = (len(_cell(record.get(column.key), _WIDEST)) for record in records)
+    return min(max(len(column.heading), *cells), _WIDEST)
 
 
 def bars_of(values: list[Any]) -> list[str]:

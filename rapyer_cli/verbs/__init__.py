@@ -14,7 +14,11 @@ def named_verbs() -> Verbs:
         change,
         checking,
         comparing,
+        completing,
+        configuring,
+        doctor,
         editing,
+        embedded,
         exporting,
         finding,
         importing,
@@ -27,22 +31,10 @@ def named_verbs() -> Verbs:
         watching,
     )
 
-    groups = (
-        look,
-        finding,
-        models,
-        comparing,
-        watching,
-        lifetime,
-        change,
-        editing,
-        checking,
-        exporting,
-        importing,
-        running,
-        sessions,
-        navigate,
-    )
+    look_groups = (look, finding, models, comparing, watching, lifetime)
+    change_groups = (change, editing, checking, exporting, importing, running)
+    session_groups = (sessions, doctor, embedded, configuring, completing, navigate)
+    groups = (*look_groups, *change_groups, *session_groups)
     return Verbs(verb for group in groups for verb in group.VERBS)
 
 

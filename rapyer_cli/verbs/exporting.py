@@ -31,6 +31,7 @@ async def export(session: Session, invocation: Invocation) -> None:
     known: set[str] = set()
     if path is not None and invocation.flag("resume"):
         known = _keys_in(session.environment.cwd / path)
+    there = len(known)
     number = 0
     client = await session.client()
     total = await client.dbsize() if addresses == [Address()] else None
@@ -43,7 +44,7 @@ async def export(session: Session, invocation: Invocation) -> None:
                 advance(1)
         finally:
             close()
-    more = f" ({len(known):,} were there already)" if known else ""
+    more = f" ({there:,} were there already)" if there else ""
     session.environment.note(f"exported {counted(number, 'document')}{more}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LISTED = 100
 _SCALARS = ("str", "int", "float", "bool", "datetime", "object")
+_MOST_COLUMNS = 8
 
 Found = tuple[str, Any, Any]
 """Key, stored JSON, and what the condition and the sort look at: a model, or the JSON again."""
@@ -178,7 +179,7 @@ async def _rows(
 
 def _column(reference: FieldReference) -> Column:
     text = str(reference.__rapyer_parts__()[1])
-    return Column(text, text, numeric=True)
+    return Column(text, text)
 
 
 def _usual_columns(model: Any) -> list[Column]:
@@ -190,8 +191,10 @@ def _usual_columns(model: Any) -> list[Column]:
 
     spec = model_spec(model)
     kinds = {name: kind_of(spec.child(name)) for name in spec.field_names()}
-    names = [name for name, kind in kinds.items() if kind in _SCALARS and name != "key"][:6]
-    return [Column(name, name, numeric=kinds[name] in ("int", "float")) for name in names]
+    names = [name for name, kind in kinds.items() if kind in _SCALARS and name != "key"][
+        :_MOST_COLUMNS
+    ]
+    return [Column(n, n, numeric=kinds[n] in ("int", "float"), optional=True) for n in names]
 
 
 def _goes_to_a_pipe(session: Session, invocation: Invocation) -> bool:

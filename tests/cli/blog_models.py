@@ -48,3 +48,11 @@ class BlogPost(AtomicRedisModel):
 class Product(AtomicRedisModel):
     name: Key[str]
     stock: int = Field(default=0, ge=0)
+
+
+class Short(AtomicRedisModel):
+    n: int = 0
+
+    class Meta:
+        ttl = 1000
+        refresh_ttl = True

@@ -1,0 +1,82 @@
+"""What the shells' completion knows between calls: the models' types, in a file of the cache directory.
+
+It is written whenever a command has loaded models, so that completing needs no user code.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
+from rapyer_cli.environment import Environment
+from rapyer_cli.settings import ModelSources
+
+if TYPE_CHECKING:
+    from rapyer_cli.modules import Models
+
+_FORMAT = 1
+
+
+def cache_path(environment: Environment, sources: ModelSources) -> Path:
+    """The cache file for these modules."""
+    named = "\n".join((str(sources.base.absolute()), *sources.modules))
+    return environment.cache_directory / f"models-{sha256(named.encode()).hexdigest()[:16]}.json"
+
+
+def store(environment: Environment, sources: ModelSources, models: Models) -> None:
+    """Keep what completion needs of ``models``, if it changed. Failing to is no failure."""
+    path = cache_path(environment, sources)
+    stamp = _stamp(models.files)
+    if not sources.modules or not models or read(path).get("stamp") == stamp:
+        return
+    from rapyer_cli.completion.gathering import operation_infos, types_of
+
+    data = {
+        "format": _FORMAT,
+        "stamp": stamp,
+        "models": models.names(),
+        "types": {
+            name: {field: info.to_json() for field, info in fields.items()}
+            for name, fields in types_of(models).items()
+        },
+        "operations": [[o.verb, o.kind, o.signature, list(o.roles)] for o in operation_infos()],
+    }
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        return
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a cache file; empty when there is none that can be used."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) and data.get("format") == _FORMAT else {}
+
+
+def knowledge_from(data: dict[str, Any], profiles: tuple[str, ...]) -> Knowledge:
+    """What a cache file says."""
+    return Knowledge(
+        models=tuple(data.get("models", ())),
+        types={
+            name: {field: TypeInfo.from_json(info) for field, info in fields.items()}
+            for name, fields in data.get("types", {}).items()
+        },
+        operations=tuple(
+            OperationInfo(verb, kind, signature, tuple(roles))
+            for verb, kind, signature, roles in data.get("operations", ())
+        ),
+        profiles=profiles,
+    )
+
+
+def _stamp(files: list[Path]) -> list[list[Any]]:
+    return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]

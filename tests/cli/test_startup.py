@@ -1,0 +1,69 @@
+"""A command imports only what it needs. Each runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Store
+
+HEAVY = ("typer", "pydantic", "redis", "rich", "prompt_toolkit", "asyncio", "rapyer")
+PROBE = """
+import json, sys
+sys.argv = ["rapyer", *json.loads(sys.argv[1])]
+from rapyer_cli.__main__ import main
+code = main()
+names = [name for name in json.loads({names!r}) if name in sys.modules]
+sys.stderr.write("\\nLOADED " + json.dumps([int(code), names]))
+"""
+
+
+def loaded(
+    environ: dict[str, str], *words: str, extra: tuple[str, ...] = ()
+) -> tuple[int, set[str]]:
+    probe = PROBE.format(names=json.dumps([*HEAVY, *extra]))
+    done = subprocess.run(
+        [sys.executable, "-c", probe, json.dumps(words)],
+        env={**environ, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    code, names = json.loads(done.stderr.rpartition("LOADED ")[2])
+    return code, set(names)
+
+
+def test_the_version_needs_nothing(environ: dict[str, str]) -> None:
+    assert loaded(environ, "--version") == (0, set())
+
+
+def test_a_pipe_needs_no_rich_and_no_prompt(environ: dict[str, str], store: Store) -> None:
+    store.put("BlogPost:1", {"title": "x", "views": 1})
+    code, names = loaded(environ, "get", "BlogPost:1/title")
+    assert code == 0
+    assert not names & {"rich", "prompt_toolkit"}
+    code, names = loaded(environ, "increase", "BlogPost:1/views")
+    assert code == 0
+    assert not names & {"rich", "prompt_toolkit"}
+
+
+@pytest.mark.parametrize("words", [("set",), ("frobnicate",), ("get", "--nope"), ("get", "--help")])
+def test_user_code_is_imported_only_when_the_words_are_understood(
+    environ: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "marker.py").write_text("")
+    environ = {**environ, "RAPYER_MODELS": str(tmp_path / "marker.py")}
+    _, names = loaded(environ, *words, extra=("marker",))
+    assert "marker" not in names
+
+
+def test_help_needs_neither_rich_nor_user_code(environ: dict[str, str]) -> None:
+    code, names = loaded(environ, "get", "--help")
+    assert code == 0
+    assert not names & {"typer", "rich", "prompt_toolkit", "pydantic", "redis"}
