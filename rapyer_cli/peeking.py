@@ -20,16 +20,16 @@ class Peek:
     async def names(self) -> list[str]:
         """The names in an object. Sends JSON.OBJKEYS."""
         reply = await self._ask("JSON.OBJKEYS")
-        return [name.decode("utf-8", "replace") for name in reply or []]
+        return [name.decode("utf-8", "replace") for name in _innermost(reply)]
 
     async def length(self) -> int:
         """The length of an array. Sends JSON.ARRLEN."""
-        return int(await self._ask("JSON.ARRLEN") or 0)
+        return int(next(iter(_innermost(await self._ask("JSON.ARRLEN"))), 0))
 
     async def _ask(self, command: str) -> Any:
         from rapyer.paths import json_path
 
-        return _first(await self.wire.execute(command, self.key, json_path(self.path), write=False))
+        return await self.wire.execute(command, self.key, json_path(self.path), write=False)
 
 
 async def peek(client: Any, address: Address) -> Peek | None:
@@ -57,14 +57,13 @@ async def peek(client: Any, address: Address) -> Peek | None:
 async def _kind(wire: Any, key: str, path: tuple[str | int, ...]) -> str | None:
     from rapyer.paths import json_path
 
-    kind = _first(await wire.execute("JSON.TYPE", key, json_path(path), write=False))
+    reply = await wire.execute("JSON.TYPE", key, json_path(path), write=False)
+    kind = next(iter(_innermost(reply)), None)
     return kind.decode() if isinstance(kind, bytes) else None
 
 
-def _first(reply: Any) -> Any:
-    # Under RESP3 the answers for all places that a path names come in one more list.
-    while isinstance(reply, list) and len(reply) == 1 and isinstance(reply[0], list):
+def _innermost(reply: Any) -> list[Any]:
+    """The answers for the one place asked for, which come in as many lists as the protocol likes."""
+    while isinstance(reply, list) and reply and isinstance(reply[0], list):
         reply = reply[0]
-    if isinstance(reply, list) and len(reply) == 1:
-        return reply[0]
-    return reply
+    return reply if isinstance(reply, list) else []

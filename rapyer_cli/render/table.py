@@ -18,6 +18,7 @@ from rapyer_cli.shapes import Column, Table
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR_WIDTH = 8
 _WIDEST = 60
+_NARROWEST = 6
 
 
 async def render_table(
@@ -93,15 +94,13 @@ def _grid(
         title_justify="left",
         header_style="dim",
     )
+    widths = _widths(columns, records, environment.width, bars)
     for position, column in enumerate(columns):
-        first = position == 0
         grid.add_column(
             column.heading,
             justify="right" if column.numeric or _all_numbers(column, records) else "left",
-            style="bold" if first else "",
-            min_width=min(_natural_width(column, records), environment.width // 2)
-            if first
-            else None,
+            style="bold" if position == 0 else "",
+            width=None if everything or len(columns) == 1 else widths[position],
             overflow="fold" if len(columns) == 1 or everything else "ellipsis",
             no_wrap=len(columns) > 1 and not everything,
         )
@@ -123,6 +122,23 @@ def _fitting(columns: list[Column], records: list[dict[str, Any]], width: int) -
             break
         del kept[position]
     return kept
+
+
+def _widths(
+    columns: list[Column],
+    records: list[dict[str, Any]],
+    available: int,
+    bars: dict[str, list[str]],
+) -> list[int]:
+    """How wide each column is: as it needs, the widest shortened until all fit side by side."""
+    widths = [
+        _natural_width(column, records) + (_BAR_WIDTH + 1 if column.key in bars else 0)
+        for column in columns
+    ]
+    room = available - 3 * (len(columns) - 1)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _all_numbers(column: Column, records: list[dict[str, Any]]) -> bool:

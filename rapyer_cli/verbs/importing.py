@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from rapyer_cli.differences import same
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, Refused, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
@@ -23,6 +24,11 @@ from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _CHUNK = 200
 _SHOWN = 20
+# Errors that say something of the server, not of the line: the import stops and can be resumed.
+_NOT_OF_THE_LINE = (
+    *("OutOfMemoryError", "ReadOnlyError", "NoPermissionError", "BusyLoadingError"),
+    *("ClusterDownError", "MasterDownError", "MissingModuleError"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class Tally:
     """How the import goes. ``problems`` are bad lines, by number."""
 
     written: int = 0
-    skipped: int = 0
+    there: int = 0
     problems: dict[int, str] = field(default_factory=dict)
     done_bytes: int = 0
     number: int = 0
@@ -137,28 +143,35 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
     from rapyer_cli.execute import send_many
-    from rapyer_cli.scanning import as_sent
+    from rapyer_cli.scanning import as_sent, texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []
     for entry in chunk:
         key = as_sent(entry.key)
         commands.append(("JSON.SET", key, "$", entry.text, *(() if replace else ("NX",))))
     replies = await send_many(session, "import", commands)
+    taken: list[Entry] = []
     expiries: list[tuple[bytes | str | int, ...]] = []
     for entry, reply in zip(chunk, replies, strict=True):
         if isinstance(reply, Exception):
+            if type(reply).__name__ in _NOT_OF_THE_LINE or "MISCONF" in str(reply):
+                raise reply
             tally.problems[entry.number] = one_line(str(reply))
         elif reply is None:
-            tally.skipped += 1
-            tally.problems[entry.number] = f"{entry.key} exists already (--replace overwrites it)"
+            taken.append(entry)
         else:
             tally.written += 1
             if entry.ttl is not None:
                 expiries.append(("PEXPIRE", as_sent(entry.key), max(round(entry.ttl * 1000), 1)))
             elif replace:
                 expiries.append(("PERSIST", as_sent(entry.key)))
-    if expiries:
-        await send_many(session, "import", expiries)
+    await send_many(session, "import", expiries)
+    stored = dict([pair async for pair in texts_of(await session.client(), [e.key for e in taken])])
+    for entry in taken:
+        if same(json.loads(stored.get(entry.key, b"null")), json.loads(entry.text)):
+            tally.there += 1
+        else:
+            tally.problems[entry.number] = f"{entry.key} exists already (--replace overwrites it)"
 
 
 def _ended(
@@ -174,8 +187,9 @@ def _ended(
         _copy_lines(session.environment.cwd / name, environment.cwd / rejects, set(tally.problems))
         environment.note(f"the bad lines are in {rejects}")
     verb = "would import" if dry else "imported"
+    there = f", {tally.there:,} were there already" if tally.there else ""
     bad = f", {counted(len(tally.problems), 'line')} not" if tally.problems else ""
-    environment.note(f"{verb} {counted(tally.written, 'document')}{bad}")
+    environment.note(f"{verb} {counted(tally.written, 'document')}{there}{bad}")
     return Ended(None, Exit.FAILED if tally.problems else Exit.DONE)
 
 
