@@ -5,9 +5,11 @@ from rapyer.base import AtomicRedisModel
 from rapyer.batch import Batch, pipeline
 from rapyer.changes import Queued
 from rapyer.config import RedisConfig
+from rapyer.deleting import delete_many
 from rapyer.errors import RapyerError
 from rapyer.fields import Index, Key, RapyerKey, SafeLoad
 from rapyer.finding import find, find_one, get
+from rapyer.inserting import insert
 from rapyer.registry import lock_from_key
 from rapyer.registry import models as find_redis_models
 from rapyer.setup import init_rapyer, teardown_rapyer
@@ -15,6 +17,7 @@ from rapyer.setup import init_rapyer, teardown_rapyer
 apipeline = pipeline
 alock_from_key = lock_from_key
 afind, afind_one, aget = find, find_one, get
+ainsert, adelete_many = insert, delete_many
 
 __version__ = "0.1.0"
 
@@ -28,17 +31,21 @@ __all__ = [
     "RapyerKey",
     "RedisConfig",
     "SafeLoad",
+    "adelete_many",
     "afind",
     "afind_one",
     "aget",
+    "ainsert",
     "alock_from_key",
     "apipeline",
+    "delete_many",
     "errors",
     "find",
     "find_one",
     "find_redis_models",
     "get",
     "init_rapyer",
+    "insert",
     "lock_from_key",
     "pipeline",
     "teardown_rapyer",

@@ -1,7 +1,7 @@
 """What a model class offers for many documents at once: finding, inserting, deleting, its index.
 
-The methods only start what other modules do: :mod:`rapyer.finding`, :mod:`rapyer.bulk` and
-:mod:`rapyer.index`.
+The methods only start what other modules do: :mod:`rapyer.finding`, :mod:`rapyer.inserting`,
+:mod:`rapyer.deleting` and :mod:`rapyer.index`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 if TYPE_CHECKING:
+    from rapyer.deleting import Deletable
     from rapyer.fields import RapyerKey
     from rapyer.finding import Condition, Find
 
@@ -96,5 +97,32 @@ class Collection:
 
         return await create_index(cast(Any, cls), rebuild=rebuild)
 
+    @classmethod
+    async def insert(cls, *models: Self) -> list[RapyerKey]:
+        """Store new documents and return their keys; nothing that exists is overwritten.
+
+        Raises :class:`~rapyer.errors.BulkError` after everything else was inserted, naming exactly what
+        was not; :class:`~rapyer.errors.WrongModelError` for a model of another class, before anything is
+        sent. See :func:`rapyer.insert`.
+        """
+        from rapyer.errors import WrongModelError
+        from rapyer.inserting import insert
+
+        for model in models:
+            if not isinstance(model, cls):
+                raise WrongModelError(f"{model!r} is not a {cls.__name__}")
+        return await insert(*cast(Any, models))
+
+    @classmethod
+    async def delete_many(cls, *conditions: Deletable) -> int:
+        """Delete the documents of these keys, pks and instances, or those that match expressions.
+
+        Returns how many were deleted. See :func:`rapyer.deleting.delete_in` for what it raises and sends.
+        """
+        from rapyer.deleting import delete_in
+
+        return await delete_in(cast(Any, cls), *conditions)
+
     afind, afind_one, afind_keys = find, find_one, find_keys
+    ainsert, adelete_many = insert, delete_many
     acreate_index = create_index

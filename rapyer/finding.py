@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from rapyer import registry
 from rapyer.binding import native
@@ -39,7 +39,14 @@ Condition: TypeAlias = "Expression | str | int"
 """A key, or an expression; type checkers take ``User.age > 30`` for a bool, which is an int."""
 
 _NAMED = 10
-_Found: TypeAlias = "tuple[Entry, Any]"
+
+
+class Found(NamedTuple):
+    """A document that matches: ``document`` None and ``text`` empty where only keys are wanted."""
+
+    entry: Entry
+    document: Any
+    text: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +128,11 @@ class Find(Generic[T]):
         return self._list().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return self._results()
+        return self.results()
 
     async def first(self) -> T | None:
         """The first result, None where there is none. Raises only when there is none."""
-        async with aclosing(self.limit(1)._results()) as results:
+        async with aclosing(self.limit(1).results()) as results:
             async for result in results:
                 return result
         return None
@@ -135,7 +142,7 @@ class Find(Generic[T]):
         if self.order:
             return await replace(self, order=()).count()
         counted = 0
-        async with aclosing(self.keys()._results()) as results:
+        async with aclosing(self.keys().results()) as results:
             async for _ in results:
                 counted += 1
         return counted
@@ -154,38 +161,39 @@ class Find(Generic[T]):
     async def _list(self) -> list[T]:
         found: list[T] = []
         try:
-            async for result in self._results():
+            async for result in self.results():
                 found.append(result)  # noqa: PERF401 - the ones before an error are kept
         except BulkError as error:
             error.documents = found  # type: ignore[attr-defined]
             raise
         return found
 
-    async def _results(self) -> AsyncGenerator[T, None]:
+    async def results(self) -> AsyncGenerator[T, None]:
+        """The results one by one; closing the generator ends the search at once."""
         if self.most == 0:
             return
-        problems = _Problems(self.missing_ok)
+        problems = Problems(self.missing_ok)
         search = await self._in_order(problems) if self.order else self
         skip, left = search.skipped, search.most
-        async with aclosing(search._matching(problems)) as groups:
+        async with aclosing(search.matching(problems)) as groups:
             async for group in groups:
                 page, skip = group[skip:], max(0, skip - len(group))
                 if left is not None:
                     page = page[:left]
                     left -= len(page)
                 if self.reads:
-                    await refresh_ttls([entry for entry, _ in page])
-                for (_, key), document in page:
-                    yield self.make(key, document)
+                    await refresh_ttls([found.entry for found in page])
+                for found in page:
+                    yield self.make(found.entry[1], found.document)
                 if left == 0:
                     break
         problems.report()
 
-    async def _matching(self, problems: _Problems) -> AsyncGenerator[list[_Found], None]:
+    async def matching(self, problems: Problems) -> AsyncGenerator[list[Found], None]:
         """The documents that match, in lists as they were read."""
         if not self._needs_documents():
             async for entries in self._entries():
-                yield [(entry, None) for entry in entries]
+                yield [Found(entry, None, b"") for entry in entries]
             return
         size = CHUNK
         if self.most is not None and self.expression is None and not self.order:
@@ -193,7 +201,7 @@ class Find(Generic[T]):
         strict = self.given is not None
         async with aclosing(read_overlapping(regrouped(self._entries(), size))) as chunks:
             async for chunk in chunks:
-                found: list[_Found] = []
+                found: list[Found] = []
                 for entry, text in chunk:
                     if text is None:
                         if strict:
@@ -205,7 +213,7 @@ class Find(Generic[T]):
                         problems.failures[entry[1]] = error
                         continue
                     if self.expression is None or self.expression.matches(document):
-                        found.append((entry, document))
+                        found.append(Found(entry, document, text))
                 yield found
 
     def _needs_documents(self) -> bool:
@@ -230,12 +238,12 @@ class Find(Generic[T]):
 
         return candidate_keys(model, self.expression)
 
-    async def _in_order(self, problems: _Problems) -> Find[T]:
+    async def _in_order(self, problems: Problems) -> Find[T]:
         """This search over the keys of all that match, sorted and cut to the page."""
         rows = [
-            (values_of(document, self.order), entry)
-            async for group in self._matching(problems)
-            for entry, document in group
+            (values_of(found.document, self.order), found.entry)
+            async for group in self.matching(problems)
+            for found in group
         ]
         put_in_order(rows, self.order, values=lambda row: row[0], key=lambda row: row[1][1])
         last = None if self.most is None else self.skipped + self.most
@@ -249,12 +257,12 @@ class Find(Generic[T]):
 class _Again(Find[T]):
     """The second reading of documents that were there a moment ago."""
 
-    async def _matching(self, problems: _Problems) -> AsyncGenerator[list[_Found], None]:
-        again = _Problems(missing_ok=True)
+    async def matching(self, problems: Problems) -> AsyncGenerator[list[Found], None]:
+        again = Problems(missing_ok=True)
         if not self.reads:
-            yield [(entry, None) for entry in self.given or ()]
+            yield [Found(entry, None, b"") for entry in self.given or ()]
             return
-        async for group in super()._matching(again):
+        async for group in super().matching(again):
             yield group
         problems.failures.update(again.failures)
 
@@ -263,7 +271,7 @@ def _attributes(search: Find[Any]) -> Mapping[str, Any]:
     return {name: getattr(search, name) for name in Find.__dataclass_fields__}
 
 
-class _Problems:
+class Problems:
     """What a search could not give."""
 
     def __init__(self, missing_ok: bool) -> None:
