@@ -14,9 +14,10 @@ from pydantic_core import CoreSchema
 
 from rapyer import baseline, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
-from rapyer.batch import Pipeline, current_batch, perform, pipeline, session_of
+from rapyer.batch import Pipeline, current_batch, perform, pipeline
 from rapyer.changes import Change
 from rapyer.collection import Collection
+from rapyer.committing import session_of
 from rapyer.config import AsyncClient, RedisConfig, as_config, client_of, refresh_of
 from rapyer.connections import Session
 from rapyer.documents import FAILED, PK, load_document

@@ -18,7 +18,7 @@ from rapyer.binding import native
 from rapyer.changes import Change
 from rapyer.links import EchoedNode
 from rapyer.paths import Path
-from rapyer.script import ECHO_LIMIT, Primitive
+from rapyer.script import ECHO_LIMIT
 
 BASELINE = "__rapyer_baseline__"
 SYNCED = "__rapyer_synced__"
@@ -73,9 +73,7 @@ def note(document: Any, change: Change, path: Path) -> None:
         )
 
 
-def note_container(
-    place: tuple[Any, Path] | None, container: Any, echo: Primitive, text: bytes | None
-) -> None:
+def note_container(place: tuple[Any, Path] | None, container: Any, text: bytes | None) -> None:
     """A list or dict is on the server as it is here; ``text`` is what the server sent, if it did."""
     if place is None or (synced := _synced(place[0])) is None:
         return

@@ -8,7 +8,6 @@ all-or-nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha1
@@ -17,11 +16,11 @@ from typing import Any
 
 from rapyer.baseline import capture, note, note_container
 from rapyer.changes import Change, Queued, QueuedOperation
-from rapyer.connections import Session
-from rapyer.errors import ConfigurationError, ConflictError, PipelineError
+from rapyer.committing import commit, echo_of, refresh_of, session_of
+from rapyer.errors import ConfigurationError
 from rapyer.links import Document, EchoedNode, Node, find, locate
 from rapyer.paths import Path
-from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, submit
+from rapyer.script import Primitive, Refused, keyed, submit
 
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 
@@ -67,7 +66,7 @@ class Batch:
         """Apply ``change`` locally and queue it; returns the pending answer and the local result."""
         document, path = place
         key = document.__rapyer_key__()
-        steps = [step._replace(key=key) for step in change.primitives(path)]
+        steps = keyed(change.primitives(path), key)
         if change.touched is not None:
             self.touch(change.touched)
         local = change.local()
@@ -108,116 +107,27 @@ class Batch:
     # -- committing ------------------------------------------------------------------------------
 
     async def commit(self) -> list[Any]:
-        """Apply everything in one atomic step a server; returns the operations' results in order.
+        """Apply everything in one atomic step; returns the operations' results in order.
 
         Raises :class:`~rapyer.errors.PipelineError` naming the operation that cannot apply (nothing is
         applied then, and local values are restored), :class:`~rapyer.errors.ConflictError` after a
-        conflicting write to a watched document. Sends one EVALSHA.
+        conflicting write to a watched document. Sends one EVALSHA. Where the documents live on several
+        servers, each is asked first whether its part would apply, then each part is sent.
         """
         operations = list(self.operations)
-        if not operations:
-            self._forget()
-            return []
-        places = {id(op.change.owner): find(op.change.owner) for op in operations}
-        echoed = _echoes(operations, places)
         try:
-            answers = await self._send(operations, [echo for echo, _ in echoed])
+            results = await commit(operations, self._watched) if operations else []
         except BaseException:
             self.discard()
             raise
-        results = []
-        position = 0
-        for operation in operations:
-            change = operation.change
-            values = answers.values[position : position + len(operation.steps)]
-            position += len(operation.steps)
-            result = change.decode(values)
-            operation.answer._outcome = (result,)
-            results.append(result)
-            place = places[id(change.owner)]
-            if place is not None:
-                if change.settle is not None:
-                    change.settle(values, answers.stamp)
-                if change.effect != "read":
-                    note(place[0], change, place[1])
-        for (echo, container), text in zip(echoed, answers.values[position:], strict=True):
-            container.__rapyer_settle__(text, answers.stamp)
-            note_container(places[id(container)], container, echo, text)
         self._forget()
         return results
-
-    async def _send(
-        self, operations: Sequence[QueuedOperation], echoes: Sequence[Primitive]
-    ) -> Answer:
-        session = session_of(operations[0].document)
-        for operation in operations:
-            if session_of(operation.document) is not session:
-                raise PipelineError(
-                    f"{operations[0].key} and {operation.key} live on different servers: no batch can be "
-                    "all-or-nothing over both; use one pipeline for each",
-                    operation=operation.describe(),
-                )
-        session.require_one_slot([operation.key for operation in operations])
-        watches = [watch for _, watch in self._watched]
-        steps = [step for operation in operations for step in operation.steps]
-        refreshes = _refreshes(operation.document for operation in operations)
-        try:
-            answer = await submit(session, [*watches, *steps, *refreshes], echoes)
-        except Refused as refused:
-            if isinstance(refused.error, ConflictError):
-                raise refused.error from None
-            owner = [index for index, operation in enumerate(operations) for _ in operation.steps]
-            index = owner[refused.position - len(watches)]
-            operation = operations[index]
-            raise PipelineError(
-                f"nothing was applied: operation {index + 1} of {len(operations)} "
-                f"({operation.describe()}) was refused: {refused.error}",
-                index=index,
-                operation=operation.describe(),
-            ) from refused.error
-        first, last = len(watches), len(watches) + len(steps)
-        return Answer(
-            answer.stamp, answer.values[first:last] + answer.values[last + len(refreshes) :]
-        )
 
     def commands(self) -> list[str]:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
         from rapyer.describe import describe_step
 
         return [describe_step(step) for operation in self.operations for step in operation.steps]
-
-
-def _echoes(
-    operations: Sequence[QueuedOperation], places: Mapping[int, tuple[Document, Path] | None]
-) -> list[tuple[Primitive, Any]]:
-    """The containers that were changed and are still part of their documents, with their echoes."""
-    echoes: dict[int, tuple[Primitive, Any]] = {}
-    for operation in operations:
-        owner = operation.change.owner
-        place = places[id(owner)]
-        if place is not None and id(owner) not in echoes and isinstance(owner, EchoedNode):
-            key = place[0].__rapyer_key__()
-            echoes[id(owner)] = (_echo(place[1], key, len(owner)), owner)
-    return list(echoes.values())
-
-
-def _echo(path: Path, key: str, expected: int) -> Primitive:
-    return Primitive("echo", path, (b"%d" % expected, b"%d" % ECHO_LIMIT), key=key)
-
-
-def _refreshes(documents: Iterator[Document]) -> list[Primitive]:
-    refreshes = {}
-    for document in documents:
-        milliseconds = document.__rapyer_refresh__()
-        if milliseconds is not None:
-            key = document.__rapyer_key__()
-            refreshes[key] = Primitive("refresh", (), (b"%d" % milliseconds,), key=key)
-    return list(refreshes.values())
-
-
-def session_of(document: Document) -> Session:
-    """The session of the client that ``document`` uses."""
-    return Session.of(document.__rapyer_client__())
 
 
 async def perform(change: Change) -> Any:
@@ -232,15 +142,15 @@ async def perform(change: Change) -> Any:
     if batch is not None:
         return batch.queue(change, place)[0]
     key = document.__rapyer_key__()
-    steps = [step._replace(key=key) for step in change.primitives(path)]
+    steps = keyed(change.primitives(path), key)
     echoes = []
     if isinstance(owner, EchoedNode):
         expected = -1 if change.growth is None else len(owner) + change.growth
-        echoes.append(_echo(path, key, expected))
+        echoes.append(echo_of(path, key, expected))
     count = len(steps)
-    milliseconds = document.__rapyer_refresh__()
-    if milliseconds is not None:
-        steps.append(Primitive("refresh", (), (b"%d" % milliseconds,), key=key))
+    refresh = refresh_of(document)
+    if refresh is not None:
+        steps.append(refresh)
     try:
         stamp, values = await submit(session_of(document), steps, echoes)
     except Refused as refused:
@@ -253,7 +163,7 @@ async def perform(change: Change) -> Any:
         with suppress(LookupError, ValueError, TypeError):
             change.local()
         owner.__rapyer_settle__(values[-1], stamp)
-        note_container(now, owner, echoes[0], values[-1])
+        note_container(now, owner, values[-1])
     elif not echoes and change.settle is None:
         change.local()
     if change.settle is not None:

@@ -7,6 +7,7 @@ here knows models or values; which segment of a target is an index is decided by
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from rapyer.errors import UnaddressableKeyError
@@ -28,6 +29,7 @@ def is_addressable(segment: Segment) -> bool:
     return "\\" not in segment and not ('"' in segment and "'" in segment)
 
 
+@lru_cache(maxsize=4096)
 def addressable_prefix(path: Path) -> int:
     """How many leading segments of ``path`` a JSONPath can name."""
     for position, segment in enumerate(path):
@@ -36,6 +38,7 @@ def addressable_prefix(path: Path) -> int:
     return len(path)
 
 
+@lru_cache(maxsize=4096)
 def json_path(path: Path) -> str:
     """``('settings', 'a.b', 0)`` → ``$.settings["a.b"][0]``; ``()`` → ``$``.
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Self
 
-from rapyer.batch import current_batch, perform, session_of
+from rapyer.batch import current_batch, perform
 from rapyer.binding import live, native
 from rapyer.changes import Change
+from rapyer.committing import session_of
 from rapyer.config import AsyncClient, RedisConfig, client_of
 from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.links import PARENT, Document

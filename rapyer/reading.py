@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from rapyer import links
 from rapyer.baseline import note_loaded
-from rapyer.batch import current_batch, perform, session_of
+from rapyer.batch import current_batch, perform
 from rapyer.changes import Change
+from rapyer.committing import session_of
 from rapyer.documents import document_error
 from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
 from rapyer.links import Document

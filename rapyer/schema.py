@@ -7,12 +7,12 @@ converted here; where they live and how they reach the server is not this module
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
 
 from rapyer.errors import InvalidValueError
@@ -25,6 +25,7 @@ from rapyer.stored import (
     document_schema,
     loading_schema,
     mentions,
+    patient_schema,
 )
 
 SPEC_ATTRIBUTE = "__rapyer_spec__"
@@ -115,9 +116,15 @@ class ValueSpec:
             mentions(schema, "bytes") for schema in (self.schema, *self.definitions.values())
         ):
             return self._validator
-        definitions = {name: loading_schema(schema) for name, schema in self.definitions.items()}
-        loading = ValueSpec(loading_schema(self.schema), definitions, self.config)
-        return loading._validator
+        return self._changed(loading_schema)._validator
+
+    @cached_property
+    def _patient_loader(self) -> SchemaValidator:
+        return self._changed(patient_schema)._loader
+
+    def _changed(self, change: Callable[[Schema], Schema]) -> ValueSpec:
+        definitions = {name: change(schema) for name, schema in self.definitions.items()}
+        return ValueSpec(change(self.schema), definitions, self.config)
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
@@ -133,7 +140,12 @@ class ValueSpec:
 
     def validate_json(self, text: bytes | str) -> Any:
         """The native value that stored JSON ``text`` stands for; raises ``ValidationError``."""
-        return self._loader.validate_json(text, by_alias=False, by_name=True)
+        try:
+            return self._loader.validate_json(text, by_alias=False, by_name=True)
+        except ValidationError as error:
+            if not any(entry["type"].startswith("datetime") for entry in error.errors()):
+                raise
+            return self._patient_loader.validate_json(text, by_alias=False, by_name=True)
 
     def validate_assignment(self, model: BaseModel, name: str, value: Any) -> Any:
         """Pydantic's validation of one assignment, field and model validators included."""

@@ -58,6 +58,14 @@ class Primitive(NamedTuple):
     key: str = ""
 
 
+def keyed(primitives: Sequence[Primitive], key: str) -> list[Primitive]:
+    """``primitives`` of the document ``key``."""
+    return [
+        Primitive(code, path, args, rewrite, guess, key)
+        for code, path, args, rewrite, guess, _ in primitives
+    ]
+
+
 class Answer(NamedTuple):
     """What the server said: its clock in microseconds, and one answer a primitive."""
 
@@ -75,16 +83,15 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of the progra
 
 def _addressed(primitive: Primitive) -> Primitive:
     """``primitive``, as compare-and-set of the nearest container where no JSONPath names its place."""
-    path, code = primitive.path, primitive.code
+    code, path, args = primitive[:3]
     prefix = addressable_prefix(path)
-    named_entry = code in ("take", "popitem")
-    if prefix == len(path) and not (named_entry and not is_addressable(primitive.args[0].decode())):
+    if prefix == len(path) and (code not in _NAMED_ENTRY or is_addressable(args[0].decode())):
         return primitive
     below, inner = path[prefix:], primitive.rewrite
 
     def rewrite(text: bytes) -> tuple[bytes, Any]:
         if inner is None:
-            return jsontree.apply(code, text, below, primitive.args)
+            return jsontree.apply(code, text, below, args)
         _, old = jsontree.apply("read", text, below, (b"strict",))
         new, answer = inner(old)
         return jsontree.apply("set", text, below, (new, b"present"))[0], answer
@@ -126,35 +133,41 @@ def _compute(primitive: Primitive, old: bytes) -> _Computed:
     return _Computed(_sha1(old), text, answer)
 
 
-_JSON_FROM = {
-    "set": (0, 1),
-    "save": (0, 1),
-    "append": (1, None),
-    "insert": (2, None),
-    "cas": (1, None),
-}
-"""Which arguments of a primitive are JSON values."""
+_NAMED_ENTRY = ("take", "popitem")
+_JSON_FROM = {b"set": 0, b"save": 0, b"append": 1, b"insert": 2, b"cas": 1}
+"""From which argument on a primitive's arguments are JSON values (``set`` and ``save`` have one)."""
 
 
-def _code(step: Primitive, arguments: Sequence[bytes]) -> bytes:
-    """The primitive's code, marked when the server would misread its JSON."""
-    code = "cas" if step.rewrite is not None else step.code
-    if code in _JSON_FROM:
-        start, end = _JSON_FROM[code]
-        if any(is_fragile(text) for text in arguments[start:end]):
-            return code.encode() + b"!"
-    return code.encode()
+def _marked(code: bytes, arguments: Sequence[bytes]) -> bytes:
+    """``code``, marked when the server would misread a number in the arguments."""
+    start = _JSON_FROM.get(code)
+    if start is None:
+        return code
+    values = arguments[:1] if start == 0 else arguments[start:]
+    for value in values:
+        if is_fragile(value):
+            return code + b"!"
+    return code
 
 
 def _arguments(primitive: Primitive, computed: _Computed | None) -> tuple[bytes, ...]:
     if primitive.rewrite is not None:
         return (_UNKNOWN, b"") if computed is None else (computed.sha, computed.text)
+    if primitive.code not in _NAMED_ENTRY:
+        return primitive.args
     if primitive.code == "take":
         return (json_path((*primitive.path, primitive.args[0].decode())).encode(),)
-    if primitive.code == "popitem":
-        name = primitive.args[0].decode()
-        return (primitive.args[0], json_path((*primitive.path, name)).encode() if name else b"")
-    return primitive.args
+    name = primitive.args[0].decode()
+    return (primitive.args[0], json_path((*primitive.path, name)).encode() if name else b"")
+
+
+async def check(session: Session, primitives: Sequence[Primitive]) -> None:
+    """Find out whether :func:`submit` would refuse ``primitives`` now; nothing is changed."""
+    try:
+        await submit(session, [*primitives, Primitive("check", (), key=primitives[0].key)])
+    except Refused as refused:
+        if refused.position < len(primitives):
+            raise
 
 
 async def submit(
@@ -180,8 +193,9 @@ async def submit(
         argv: list[bytes] = [b"%d" % len(steps), b"%d" % len(primitives)]
         for position, step in enumerate(steps):
             arguments = _arguments(step, computed[position])
+            code = b"cas" if step.rewrite is not None else step.code.encode()
             argv += (
-                _code(step, arguments),
+                _marked(code, arguments),
                 positions[step.key],
                 json_path(step.path).encode(),
                 b"%d" % len(arguments),

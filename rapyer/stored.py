@@ -305,6 +305,21 @@ def loading_schema(schema: Schema) -> Schema:
     return map_schemas(schema, loading_schema)
 
 
+def patient_schema(schema: Schema) -> Schema:
+    """``schema`` for reading datetimes whose zone has seconds, which ``isoformat`` writes as they are."""
+    if schema["type"] == "datetime":
+        return {
+            "type": "function-before",
+            "function": {"type": "no-info", "function": _from_isoformat},
+            "schema": schema,
+        }
+    return map_schemas(schema, patient_schema)
+
+
+def _from_isoformat(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
 def mentions(schema: Schema, kind: str) -> bool:
     """Whether a schema of type ``kind`` is part of ``schema``."""
     if schema["type"] == kind:

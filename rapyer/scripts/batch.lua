@@ -26,9 +26,11 @@
 --   expire  ttl                              in ms; -1 removes the expiry (root)
 --   refresh ttl                              in ms; after everything else, so never undone (root)
 --
+--   check                                    refuses always, so that nothing stays applied
+--
 -- Reply   {stamp, answer, answer …} — stamp: server time in µs, answers in the order of operations;
 --         {-1, position of the refused operation from 0, reason, detail, detail} — nothing is changed.
--- Reasons nokey nopath type key index empty bound length overflow retry conflict exists server
+-- Reasons nokey nopath type key index empty bound length overflow retry conflict exists checked server
 -- Errors  none of its own; commands that the server refuses come back as reason 'server'.
 
 local undo = {}
@@ -404,6 +406,10 @@ function ops.expire(key, path, a, last)
     if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
   end)
   return 1
+end
+
+function ops.check()
+  refuse('checked')
 end
 
 function ops.refresh(key, path, a)
