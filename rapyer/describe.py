@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "multiple of"))
 _LENGTHS = (("min_length", "length >="), ("max_length", "length <="))
-_INT64 = {-(2**63), 2**63 - 1}
 _NAMES = {"none": "None", "any": "Any", "is-instance": "instance", "json": "JSON"}
 _EXAMPLES = {
     "str": "text",
@@ -40,7 +39,7 @@ def _constraints(schema: Schema) -> str:
     words = [
         f"{sign} {schema[name]}"
         for name, sign in (*_BOUNDS, *_LENGTHS)
-        if schema.get(name) is not None and not (schema["type"] == "int" and schema[name] in _INT64)
+        if schema.get(name) is not None
     ]
     if schema.get("pattern"):
         words.append(f"matching {schema['pattern']}")
@@ -119,7 +118,7 @@ def example(spec: ValueSpec) -> str:
         return json.dumps({name: _plain_example(field) for name, field in required.items()})
     if kind in ("union", "tagged-union"):
         return example(spec._derived(next(iter(spec._arms(core)))))
-    if kind == "int" and core.get("ge") is not None and core["ge"] not in _INT64:
+    if kind == "int" and core.get("ge") is not None:
         return str(core["ge"])
     return _EXAMPLES.get(kind, "value")
 

@@ -16,11 +16,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
 
 from rapyer.errors import InvalidValueError
-from rapyer.numbers import INT64_MAX, INT64_MIN, is_fragile
+from rapyer.numbers import is_fragile
 from rapyer.stored import (
     POLYMORPHIC,
     STORED_CONFIG,
     Schema,
+    bounded_schema,
     count_subclasses,
     document_schema,
     loading_schema,
@@ -105,18 +106,21 @@ class ValueSpec:
         return {**self.config, **STORED_CONFIG}
 
     @cached_property
-    def _validator(self) -> SchemaValidator:
+    def _compiled(self) -> SchemaValidator:
         return SchemaValidator(
             self._complete(self.schema), self._core_config(), _use_prebuilt=False
         )
 
     @cached_property
+    def _validator(self) -> SchemaValidator:
+        return self._changed(bounded_schema)._compiled
+
+    @cached_property
     def _loader(self) -> SchemaValidator:
-        if not any(
-            mentions(schema, "bytes") for schema in (self.schema, *self.definitions.values())
-        ):
-            return self._validator
-        return self._changed(loading_schema)._validator
+        schemas = (self.schema, *self.definitions.values())
+        if all(any(mentions(schema, kind) for schema in schemas) for kind in ("bytes", "function")):
+            return self._changed(loading_schema)._compiled
+        return self._compiled
 
     @cached_property
     def _patient_loader(self) -> SchemaValidator:
@@ -346,10 +350,6 @@ class ValueSpec:
         if self.has_validators or core.get("multiple_of") is not None or core.get("strict"):
             return None
         limits = {name: core.get(name) for name in Bounds._fields}
-        if limits["ge"] == INT64_MIN:
-            limits["ge"] = None
-        if limits["le"] == INT64_MAX:
-            limits["le"] = None
         return Bounds(**{k: "" if v is None else str(v) for k, v in limits.items()})
 
     @property
@@ -452,7 +452,7 @@ def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:
         spec.model_fields = tuple(
             name
             for name in spec.field_names()
-            if any(mentions(spec.field(name).schema, kind) for kind in ("model", "definition-ref"))
+            if mentions(spec.field(name).schema, "model", "definition-ref")
         )
     return spec.model_fields
 

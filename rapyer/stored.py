@@ -66,14 +66,6 @@ def _rewrite_float(schema: Schema) -> Schema:
     return {**schema, "allow_inf_nan": False}
 
 
-def _rewrite_int(schema: Schema) -> Schema:
-    if "gt" not in schema:
-        schema = {"ge": INT64_MIN, **schema}
-    if "lt" not in schema:
-        schema = {"le": INT64_MAX, **schema}
-    return schema
-
-
 def _rewrite_model(schema: Schema) -> Schema:
     return {**schema, "config": {**schema.get("config", {}), **STORED_CONFIG}}
 
@@ -94,7 +86,6 @@ _REWRITES: dict[str, Callable[[Schema], Schema]] = {
     "bytes": _rewrite_bytes,
     "datetime": _rewrite_datetime,
     "float": _rewrite_float,
-    "int": _rewrite_int,
     "model": _rewrite_model,
     "model-fields": _rewrite_fields,
     "model-field": _rewrite_field,
@@ -287,7 +278,21 @@ def model_of(schema: Schema) -> type[BaseModel] | None:
 
 def count_subclasses(classes: tuple[type[BaseModel], ...]) -> int:
     """A number that changes when one of ``classes`` gets a subclass."""
-    return sum(len(cls.__subclasses__()) for cls in classes)
+    count = 0
+    for cls in classes:
+        count += len(cls.__subclasses__())
+    return count
+
+
+def bounded_schema(schema: Schema) -> Schema:
+    """``schema`` that refuses integers beyond 64 bits."""
+    if schema["type"] == "int":
+        if "gt" not in schema:
+            schema = {"ge": INT64_MIN, **schema}
+        if "lt" not in schema:
+            schema = {"le": INT64_MAX, **schema}
+        return schema
+    return map_schemas(schema, bounded_schema)
 
 
 def loading_schema(schema: Schema) -> Schema:
@@ -320,11 +325,11 @@ def _from_isoformat(value: Any) -> Any:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def mentions(schema: Schema, kind: str) -> bool:
-    """Whether a schema of type ``kind`` is part of ``schema``."""
-    if schema["type"] == kind:
+def mentions(schema: Schema, *kinds: str) -> bool:
+    """Whether a schema whose type begins with one of ``kinds`` is part of ``schema``."""
+    if schema["type"].startswith(kinds):
         return True
-    return any(mentions(inner, kind) for inner in _inner(schema))
+    return any(mentions(inner, *kinds) for inner in _inner(schema))
 
 
 def _inner(schema: Schema) -> Iterator[Schema]:
