@@ -1,23 +1,27 @@
 """rapyer: Pydantic models that live in Redis as JSON documents, with atomic operations on their fields."""
 
-from rapyer import errors
-from rapyer.base import AtomicRedisModel
-from rapyer.batch import Batch, pipeline
-from rapyer.changes import Queued
-from rapyer.config import RedisConfig
-from rapyer.deleting import delete_many
-from rapyer.errors import RapyerError
-from rapyer.fields import Index, Key, RapyerKey, SafeLoad
-from rapyer.finding import find, find_one, get
-from rapyer.inserting import insert
-from rapyer.registry import lock_from_key
-from rapyer.registry import models as find_redis_models
-from rapyer.setup import init_rapyer, teardown_rapyer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-apipeline = pipeline
-alock_from_key = lock_from_key
-afind, afind_one, aget = find, find_one, get
-ainsert, adelete_many = insert, delete_many
+if TYPE_CHECKING:
+    from rapyer import errors
+    from rapyer.base import AtomicRedisModel
+    from rapyer.batch import Batch, pipeline
+    from rapyer.changes import Queued
+    from rapyer.config import RedisConfig
+    from rapyer.deleting import delete_many
+    from rapyer.errors import RapyerError
+    from rapyer.fields import Index, Key, RapyerKey, SafeLoad
+    from rapyer.finding import find, find_one, get
+    from rapyer.inserting import insert
+    from rapyer.registry import lock_from_key
+    from rapyer.registry import models as find_redis_models
+    from rapyer.setup import init_rapyer, teardown_rapyer
+
+    apipeline = pipeline
+    alock_from_key = lock_from_key
+    afind, afind_one, aget = find, find_one, get
+    ainsert, adelete_many = insert, delete_many
 
 __version__ = "0.1.0"
 
@@ -50,3 +54,48 @@ __all__ = [
     "pipeline",
     "teardown_rapyer",
 ]
+
+# Name -> (module, name there). Pydantic and redis-py are imported with the first name that needs them:
+# command line, completion and pytest plugin load without them.
+_EXPORTS = {
+    "AtomicRedisModel": ("base", "AtomicRedisModel"),
+    "Batch": ("batch", "Batch"),
+    "apipeline": ("batch", "pipeline"),
+    "pipeline": ("batch", "pipeline"),
+    "Queued": ("changes", "Queued"),
+    "RedisConfig": ("config", "RedisConfig"),
+    "adelete_many": ("deleting", "delete_many"),
+    "delete_many": ("deleting", "delete_many"),
+    "RapyerError": ("errors", "RapyerError"),
+    "Index": ("fields", "Index"),
+    "Key": ("fields", "Key"),
+    "RapyerKey": ("fields", "RapyerKey"),
+    "SafeLoad": ("fields", "SafeLoad"),
+    "afind": ("finding", "find"),
+    "afind_one": ("finding", "find_one"),
+    "aget": ("finding", "get"),
+    "find": ("finding", "find"),
+    "find_one": ("finding", "find_one"),
+    "get": ("finding", "get"),
+    "ainsert": ("inserting", "insert"),
+    "insert": ("inserting", "insert"),
+    "alock_from_key": ("registry", "lock_from_key"),
+    "find_redis_models": ("registry", "models"),
+    "lock_from_key": ("registry", "lock_from_key"),
+    "init_rapyer": ("setup", "init_rapyer"),
+    "teardown_rapyer": ("setup", "teardown_rapyer"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("rapyer.errors")
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _EXPORTS[name]
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,8 +10,6 @@ import re
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from rapyer.errors import UnaddressableKeyError
-
 Segment: TypeAlias = str | int
 Path: TypeAlias = tuple[Segment, ...]
 
@@ -51,6 +49,8 @@ def json_path(path: Path) -> str:
         elif _PLAIN_NAME.match(segment):
             parts.append(f".{segment}")
         elif "\\" in segment or ('"' in segment and "'" in segment):
+            from rapyer.errors import UnaddressableKeyError  # imports redis-py
+
             raise UnaddressableKeyError(
                 f"no JSON path can name the key {segment!r}: it holds a backslash or both quotes; "
                 "the operations of the containing dict handle it"

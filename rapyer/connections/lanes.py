@@ -77,10 +77,11 @@ class PoolLane:
             and isinstance(getattr(pool, "_available_connections", None), list)
             and isinstance(getattr(pool, "_in_use_connections", None), set)
         )
-        # Who waits for a connection here gets it from hand to hand; where waiting has a limit, or
+        # Who waits for a connection here gets it from hand to hand, rather than to fail where the pool
+        # itself would; only where waiting has a limit is it for the pool to say so. Somebody waits in
         # is not allowed at all, it is for the pool to say so. Somebody waits in turn only while
         # the lane holds a connection that can be handed on.
-        self._queues = self._simple and getattr(pool, "timeout", 0) is None
+        self._queues = self._simple and getattr(pool, "timeout", None) is None
         self._held = 0
         self._turns: deque[asyncio.Future[Any]] = deque()
 
