@@ -113,11 +113,13 @@ class _Reader:
         except RecursionError:
             raise ExpressionError("the condition is nested too deeply") from None
 
-    def _refusal(self, node: ast.AST, problem: str) -> ExpressionError:
+    def _refusal(
+        self, node: ast.AST, problem: str, kind: type[ExpressionError] = ExpressionError
+    ) -> ExpressionError:
         # the offset counts the bytes of the line
         line = self.text.splitlines()[getattr(node, "lineno", 1) - 1].encode()
         column = len(line[: getattr(node, "col_offset", 0)].decode("utf-8", "replace")) + 1
-        return ExpressionError(f"column {column}: {problem}")
+        return kind(f"column {column}: {problem}")
 
     def _source(self, node: ast.AST) -> str:
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
@@ -192,7 +194,7 @@ class _Reader:
         try:
             made: Expression = getattr(FieldReference, name)(field, operand)
         except ExpressionError as error:
-            raise self._refusal(node, str(error)) from None
+            raise self._refusal(node, str(error), type(error)) from None
         assert isinstance(made, Comparison)
         return _also_in_utc(made)
 
@@ -274,7 +276,7 @@ class _Reader:
         try:
             return field[segment]
         except ExpressionError as error:
-            raise self._refusal(node, str(error)) from None
+            raise self._refusal(node, str(error), type(error)) from None
 
 
 def _also_in_utc(comparison: Comparison) -> Expression:
