@@ -74,8 +74,7 @@ STEPS: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Step]]] = {
     "integer": (
         integers,
         whole_steps(integers, "+= -= *= //= %= &= |= ^=")
-        | whole_steps(st.integers(0, 5), "**= <<= >>=")
-        | whole_steps(small, "/="),
+        | whole_steps(st.integers(0, 5), "**= <<= >>="),
     ),
     "number": (
         numbers,
@@ -276,13 +275,13 @@ async def test_every_value_round_trips(
         integer=integer,
         number=number,
         texts=[text],
-        datas={text: data},
+        datas={f"k{text}": data},
         moments=[moment],
     ).save()
     again = await Fields.get(model.key)
     for found in (again, await model.load()):
         assert found.text == text == found.texts[0]
-        assert found.data == data == found.datas[text]
+        assert found.data == data == found.datas[f"k{text}"]
         assert found.moment.isoformat() == moment.isoformat() == found.moments[0].isoformat()
         assert found.integer == integer
         assert repr(found.number) == repr(number)
@@ -290,7 +289,7 @@ async def test_every_value_round_trips(
     popped = await again.moments.apop()
     assert popped is not None
     assert popped.isoformat() == moment.isoformat()
-    assert await again.datas.apop(text) == data
+    assert await again.datas.apop(f"k{text}") == data
 
 
 # -- all the other methods ---------------------------------------------------------------------------
