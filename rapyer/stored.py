@@ -130,7 +130,9 @@ def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     if isinstance(fields, dict) and schema["type"] in ("model-fields", "typed-dict"):
         changed["fields"] = {name: change(field) for name, field in fields.items()}
     elif isinstance(fields, list):
-        changed["fields"] = [change(field) for field in fields if isinstance(field, dict)]
+        changed["fields"] = [
+            change(field) if isinstance(field, dict) else field for field in fields
+        ]
     return changed
 
 
