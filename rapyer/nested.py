@@ -163,7 +163,8 @@ class View(Embedded):
         return copy_natively(self.__rapyer_plain__())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return copy_natively(self.__rapyer_plain__()).__reduce_ex__(protocol)
+        # not the plain model's own answer: pickle wants that to be of this very class
+        return _itself, (copy_natively(self.__rapyer_plain__()),)
 
     def __repr_name__(self) -> str:
         return str(type(self).__rapyer_native__.__name__)  # type: ignore[attr-defined]
@@ -180,6 +181,10 @@ class View(Embedded):
         return await load_value(self)  # type: ignore[no-any-return]
 
     asave, aload = save, load
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def copy_natively(model: Any) -> Any:
