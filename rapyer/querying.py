@@ -37,7 +37,6 @@ _NEGATED: dict[Operator, Operator] = {
     ">=": "<",
 }
 _TIMESTAMP_SLACK = 0.01
-_STEPS = 4
 _MILLISECONDS_FROM = 2e10
 """Pydantic takes timestamps beyond this for milliseconds."""
 
@@ -177,11 +176,12 @@ class Query:
         number = _as_double(field, operand)
         if number is None:
             return None
+        slack = _TIMESTAMP_SLACK if field.kind == "timestamp" else 0.0
         low = high = ""
         if operator in ("==", ">", ">="):
-            low = self._parameter(_number(_beside(field, number, -math.inf)))
+            low = self._parameter(_number(number - slack))
         if operator in ("==", "<", "<="):
-            high = self._parameter(_number(_beside(field, number, math.inf)))
+            high = self._parameter(_number(number + slack))
         text = f"@{field.alias}:[{low or '-inf'} {high or '+inf'}]"
         if field.kind != "timestamp":
             return text
@@ -198,15 +198,6 @@ def _number(value: float) -> str:
     if math.isinf(value):
         return "+inf" if value > 0 else "-inf"
     return repr(float(value))
-
-
-def _beside(field: IndexedField, number: float, towards: float) -> float:
-    """A little less or more than ``number``: the server may read or write a number a step off."""
-    if field.kind == "timestamp":
-        return number + math.copysign(_TIMESTAMP_SLACK, towards)
-    for _ in range(_STEPS):
-        number = math.nextafter(number, towards)
-    return number
 
 
 def _as_double(field: IndexedField, operand: Any) -> float | None:

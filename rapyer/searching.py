@@ -122,16 +122,12 @@ async def _asked(
         command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
         command += [b"DIALECT", 2]
         async with aclosing(_pages(session, index_name(model), command, node)) as pages:
-            given = 0
             async for page in pages:
                 if page is None:
                     return
-                given += len(page)
                 keys = [key for key in page if key in owned]
                 if keys:
                     yield keys
-        if await _is_capped(session, node, given):
-            return
     complete.reached = True
 
 
@@ -179,14 +175,3 @@ def _keys_in(reply: Any) -> list[str] | None:
     else:
         rows = [as_mapping(row) for row in reply[1:]]
     return [as_key(row["__key"]) for row in rows if row.get("__key") is not None]
-
-
-async def _is_capped(session: Session, node: Any, given: int) -> bool:
-    """Whether the server is set up to give no more than ``given`` results to any search."""
-    (reply,) = await session.execute_many(
-        [(b"FT.CONFIG", b"GET", b"MAXAGGREGATERESULTS")], write=False, node=node
-    )
-    if isinstance(reply, Exception):
-        return False  # not allowed to ask; the setting is unlimited unless somebody changed it
-    words = list(reply.values()) if isinstance(reply, dict) else [pair[1] for pair in reply]
-    return any(word is not None and word.isdigit() and int(word) <= given for word in words)
