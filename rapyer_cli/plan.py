@@ -7,8 +7,9 @@ Dry run, confirmation, ``begin … commit``, undo and journal all act on this on
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rapyer import Batch, Queued
@@ -20,6 +21,9 @@ from rapyer_cli.shapes import Effect
 
 if TYPE_CHECKING:
     from rapyer.places import Place
+
+
+NOTHING_READ: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -131,18 +135,20 @@ async def plan_change(
     question: str = "",
     creates: bool = False,
     removes: bool = False,
+    read: Mapping[str, bytes] = NOTHING_READ,
 ) -> Plan:
     """Collect what ``apply`` does into ``batch``, and note the places' values before and after.
 
     ``places`` are those that ``apply`` changes; ``creates`` when their documents are new, ``removes`` when
-    they are gone afterwards. Nothing is sent.
+    they are gone afterwards. ``read`` is the stored text of documents as they were read, which tells the
+    value before more exactly than the model does. Nothing is sent.
     """
     touches = [
         Touch(
             place.document,
             key_of(place.document),
             tuple(place.path),
-            MISSING if creates or not place.exists else stored(place),
+            _before(place, read, creates=creates),
             removed=removes,
         )
         for place in places
@@ -152,6 +158,12 @@ async def plan_change(
     for touch in touches:
         touch.after = touch.look()
     return Plan(verb, effect, batch, touches, answers, read_result, question)
+
+
+def _before(place: Place, read: Mapping[str, bytes], *, creates: bool) -> Any:
+    if creates or not place.exists:
+        return MISSING
+    return as_read(place, read.get(key_of(place.document)))
 
 
 def stored(place: Place) -> Any:

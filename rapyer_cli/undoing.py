@@ -33,7 +33,7 @@ async def plan_undo(session: Session) -> Plan:
         if touch.key not in documents:
             documents[touch.key] = await _watched(batch, RawDocument(touch.key))
     for touch in done.touches:
-        current = _at(documents[touch.key], touch)
+        current = _at(_as_seen(session, documents[touch.key], touch), touch)
         if not _is(current, touch.after):
             raise Refused(
                 f"{touch.key} was changed by somebody else since {done.verb}; nothing was undone"
@@ -57,6 +57,21 @@ async def _watched(batch: Any, document: Any) -> Any:
         return await document.load()
     except KeyNotFound:
         return None
+
+
+def _as_seen(session: Session, document: Any, touch: Touch) -> Any:
+    """The document as the change saw it: through its model, unless it was taken as plain JSON then."""
+    from rapyer.documents import load_document
+    from rapyer.errors import DocumentError
+    from rapyer.raw import RawDocument
+
+    model = session.models.of_key(touch.key)
+    if document is None or model is None or isinstance(touch.document, RawDocument):
+        return document
+    try:
+        return load_document(model, touch.key, document.to_json())
+    except DocumentError:
+        return document
 
 
 async def _put_back(document: Any, touch: Touch) -> None:

@@ -34,6 +34,7 @@ async def new(session: Session, invocation: Invocation) -> Plan:
         [resolve(document, ())],
         apply,
         batch=batch_for(session, invocation),
+        read=session.read,
         read_result=lambda answers: key,
         creates=True,
     )
@@ -53,7 +54,9 @@ async def set_value(session: Session, invocation: Invocation) -> Plan:
     async def replace() -> list[Any]:
         return [await place.set(value)]
 
-    return await plan_change("set", "write", [place], replace, batch=batch_for(session, invocation))
+    return await plan_change(
+        "set", "write", [place], replace, batch=batch_for(session, invocation), read=session.read
+    )
 
 
 def value_for(place: Place, text: str, where: str, *, as_json: bool) -> Any:
@@ -93,7 +96,9 @@ async def update(session: Session, invocation: Invocation) -> Plan:
         return [await place.set(value) for place, value in pairs]
 
     places = [place for place, _ in pairs]
-    return await plan_change("update", "write", places, apply, batch=batch_for(session, invocation))
+    return await plan_change(
+        "update", "write", places, apply, batch=batch_for(session, invocation), read=session.read
+    )
 
 
 async def delete(session: Session, invocation: Invocation) -> Plan:
@@ -102,6 +107,7 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
     from rapyer_cli.plan import plan_change
     from rapyer_cli.planning import batch_for
     from rapyer_cli.resolving import place_at
+    from rapyer_cli.scanning import ttls_of
 
     address = session.address(invocation.text("target"))
     place = await place_at(session, invocation.text("target"))
@@ -112,15 +118,20 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
     async def apply() -> list[Any]:
         return [await place.delete()]
 
-    return await plan_change(
+    plan = await plan_change(
         "del",
         "destructive",
         [touched],
         apply,
         batch=batch_for(session, invocation),
+        read=session.read,
         question=f"delete {address}?",
         removes=not address.pointer,
     )
+    if not address.pointer:
+        key = str(address.key)
+        plan.touches[0].ttl = (await ttls_of(await session.client(), [key]))[key]
+    return plan
 
 
 async def toggle(session: Session, invocation: Invocation) -> Plan:
@@ -145,6 +156,7 @@ async def toggle(session: Session, invocation: Invocation) -> Plan:
         [place],
         apply,
         batch=batch_for(session, invocation),
+        read=session.read,
         read_result=lambda answers: answers[0],
     )
 

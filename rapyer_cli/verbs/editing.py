@@ -47,7 +47,12 @@ async def edit(session: Session, invocation: Invocation) -> Any:
         return [await place.set(value)]
 
     return await plan_change(
-        "edit", "write", [place], replace, batch=batch_for(session, invocation)
+        "edit",
+        "write",
+        [place],
+        replace,
+        batch=batch_for(session, invocation),
+        read=session.read,
     )
 
 

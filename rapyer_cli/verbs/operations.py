@@ -108,6 +108,7 @@ async def plan_operation(
         [place],
         apply,
         batch=batch_for(session, invocation),
+        read=session.read,
         read_result=(lambda answers: result_json(kind, spec, answers[0])) if returns else None,
         question=f"{operation.name} {where}: {operation.help.rstrip('.').lower()}?",
     )

@@ -127,14 +127,18 @@ async def _notifies(client: Any) -> bool:
     """Whether the server tells of changes of keys. Sends CONFIG GET, which not every user may."""
     import redis.exceptions
 
+    from rapyer.connections import Session as Wire
+
     if not hasattr(client, "connection_pool"):
         return False
     try:
-        reply = await client.config_get("notify-keyspace-events")
+        reply = await Wire.of(client).execute(
+            "CONFIG", "GET", "notify-keyspace-events", write=False
+        )
     except redis.exceptions.RedisError:
         return False
-    flags = next(iter(reply.values()), "") if reply else ""
-    text = flags.decode() if isinstance(flags, bytes) else str(flags)
+    values = list(reply.values()) if isinstance(reply, dict) else list(reply or [])[1::2]
+    text = values[0].decode() if values else ""
     return "K" in text and ("A" in text or all(flag in text for flag in "dg$"))
 
 
