@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, dataclass_transform
 
 import redis.exceptions
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic._internal._model_construction import build_lenient_weakvaluedict
+from pydantic._internal._typing_extra import parent_frame_namespace
 from pydantic_core import CoreSchema
 
 from rapyer import baseline, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
 from rapyer.batch import Pipeline, current_batch, perform, pipeline
+from rapyer.binding import copy_natively
 from rapyer.changes import Change
 from rapyer.collection import Collection
 from rapyer.committing import session_of
@@ -33,7 +36,7 @@ from rapyer.errors import (
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.live import SLOTS, adopted, building_class, install_fields
 from rapyer.locks import DEFAULT_EXPIRY, Lock, lock_key
-from rapyer.nested import Embedded, copy_natively
+from rapyer.nested import Embedded
 from rapyer.numbers import is_fragile
 from rapyer.paths import Path
 from rapyer.raw import set_ttl as set_document_ttl
@@ -57,6 +60,11 @@ class ModelMeta(_PydanticMeta):
     ) -> Any:
         # Meta is configuration, not a field: Pydantic does not see it
         meta = namespace.pop("Meta", None)
+        if kwargs.get("__pydantic_reset_parent_namespace__", True):
+            # Pydantic would take this frame for the one that the class is defined in
+            surroundings = build_lenient_weakvaluedict(parent_frame_namespace())
+            namespace["__pydantic_parent_namespace__"] = surroundings
+            kwargs["__pydantic_reset_parent_namespace__"] = False
         namespace.get("__annotations__", {}).pop("Meta", None)
         token = building_class.set(True)
         try:
@@ -153,6 +161,19 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
     def __rapyer_client__(self) -> AsyncClient:
         return client_of(type(self).Meta, type(self).__name__)
 
+    def __rapyer_refuse_key_change__(
+        self, verb: str, path: Path, texts: Mapping[str, bytes] | None
+    ) -> None:
+        field = type(self).__rapyer_key_field__
+        if field is None:
+            return
+        stored = getattr(self, PK, None)
+        if texts is not None and not path and field in texts:
+            if stored is not None and stored != _key_text(texts[field]):
+                raise _key_change(self, stored, _key_text(texts[field]))
+        elif path[:1] == (field,) and not (verb == "save" and stored in (None, _pk_of(self))):
+            raise _key_change(self, stored or _pk_of(self), "another value")
+
     def __rapyer_refresh__(self) -> int | None:
         return refresh_of(type(self).Meta)
 
@@ -226,6 +247,7 @@ class AtomicRedisModel(Collection, Embedded, links.Document, BaseModel, metaclas
         if links.parent_of(self) is not None:
             await self.__rapyer_save_inner__()
             return self
+        self.__rapyer_link_children__()
         text = self.__rapyer_text__()
         _check_key_unchanged(self)
         ttl = type(self).Meta.ttl
@@ -496,14 +518,26 @@ def _pk_of(model: AtomicRedisModel) -> str:
             )
         if type(value) is str or (isinstance(value, str) and not hasattr(value, "value")):
             return str(value)
-        text = model_spec(type(model)).field(field).to_json(value).decode()
-        written = json.loads(text)
-        return written if isinstance(written, str) else text
+        return _key_text(model_spec(type(model)).field(field).to_json(value))
     pk = getattr(model, PK, None)
     if pk is None:
         pk = str(uuid.uuid4())
         object.__setattr__(model, PK, pk)
     return cast(str, pk)
+
+
+def _key_text(text: bytes) -> str:
+    """The pk that a ``Key`` field with the stored form ``text`` gives."""
+    written = json.loads(text)
+    return written if isinstance(written, str) else text.decode()
+
+
+def _key_change(model: AtomicRedisModel, stored: str, new: str) -> InvalidValueError:
+    name = f"{type(model).class_key_initials()}:{stored}"
+    return InvalidValueError(
+        f"the key field of {name} cannot become {new!r}: that would leave the old document behind; use "
+        "duplicate() for a copy, or delete the old document and save a new one"
+    )
 
 
 def _written(model: AtomicRedisModel, text: bytes) -> None:
@@ -517,11 +551,7 @@ def _check_key_unchanged(model: AtomicRedisModel) -> None:
         return
     stored = getattr(model, PK, None)
     if stored is not None and stored != _pk_of(model):
-        name = type(model).class_key_initials()
-        raise InvalidValueError(
-            f"the key field of {name}:{stored} was changed to {_pk_of(model)!r}: saving would leave the old "
-            "document behind; use duplicate() for a copy, or delete the old document and save a new one"
-        )
+        raise _key_change(model, stored, _pk_of(model))
 
 
 def _take_over(model: AtomicRedisModel, fresh: AtomicRedisModel) -> None:

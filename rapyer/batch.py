@@ -65,6 +65,8 @@ class Batch:
     def queue(self, change: Change, place: tuple[Document, Path]) -> tuple[Queued[Any], Any]:
         """Apply ``change`` locally and queue it; returns the pending answer and the local result."""
         document, path = place
+        if change.effect != "read":
+            document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
         key = document.__rapyer_key__()
         steps = keyed(change.primitives(path), key)
         if change.touched is not None:
@@ -141,6 +143,8 @@ async def perform(change: Change) -> Any:
     batch = current_batch()
     if batch is not None:
         return batch.queue(change, place)[0]
+    if change.effect != "read":
+        document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
     key = document.__rapyer_key__()
     steps = keyed(change.primitives(path), key)
     echoes = []

@@ -152,6 +152,9 @@ def describe_step(step: Primitive) -> str:
     match step.code:
         case "set":
             return f"JSON.SET {key} {path} {_shown(args[0])}"
+        case "setat":
+            place = _shown(json_path((*step.path, int(args[0]))).encode())
+            return f"JSON.SET {key} {place} {_shown(args[1])}"
         case "incr":
             return f"JSON.NUMINCRBY {key} {path} {_shown(args[0])}"
         case "append":

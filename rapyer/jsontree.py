@@ -122,6 +122,12 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
         if not (isinstance(parent, dict) or old is not _MISSING):
             raise Refusal("nopath")
         parent[last] = new
+    elif code == "setat":
+        index = int(args[0])
+        items = _demand(None if old is _MISSING else old, list, "array")
+        if not -len(items) <= index < len(items):
+            raise Refusal("index", str(index), str(len(items)))
+        items[index] = json.loads(args[1])
     elif code == "take":
         container = _demand(old, dict, "object")
         name = args[0].decode()

@@ -7,6 +7,7 @@ changed meanwhile leads to today's index, and a value that was replaced leads no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapyer.errors import DetachedError
@@ -94,6 +95,11 @@ class Document(Node):
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
         """Take over what others changed since the document was last read; ``text`` is what is stored."""
+
+    def __rapyer_refuse_key_change__(
+        self, verb: str, path: Path, texts: Mapping[str, bytes] | None
+    ) -> None:
+        """Raise where a change at ``path`` (or of fields ``texts``) would change what the key is made of."""
 
     def __rapyer_refresh__(self) -> int | None:
         """The milliseconds to which an operation sets the TTL again, if the model asks for that."""

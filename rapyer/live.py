@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
 from rapyer import links
 from rapyer.baseline import capture
 from rapyer.batch import apply_now, current_batch
-from rapyer.binding import is_held_elsewhere, link, live, native, register_family
+from rapyer.binding import copy_natively, is_held_elsewhere, link, live, native, register_family
 from rapyer.changes import Change
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
@@ -182,6 +183,8 @@ class ModelNode(links.Node):
 
         def local() -> None:
             self.__dict__[name] = validated
+            if isinstance(validated, BaseModel):
+                self.__dict__[name] = live(validated, self, name)  # nobody else can have it now
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
 
         if not in_batch:
@@ -308,6 +311,10 @@ def view_class(cls: type[BaseModel]) -> type[BaseModel]:
     return view
 
 
+_shown: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""The live views by the identity of the state that they share with a plain model."""
+
+
 def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     if isinstance(value, ModelNode):
         if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:  # type: ignore[attr-defined]
@@ -319,6 +326,9 @@ def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
         return value
     if native_class(type(value)).__pydantic_root_model__:
         return value
+    shown = _shown.get(id(value.__dict__))
+    if shown is not None and is_held_elsewhere(shown, parent, place):
+        value = copy_natively(value)
     view = view_class(type(value))
     made = view.__new__(view)
     # the view shows the very object it stands for: both share their state
@@ -327,6 +337,7 @@ def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     object.__setattr__(made, "__pydantic_extra__", value.__pydantic_extra__)
     object.__setattr__(made, "__pydantic_private__", value.__pydantic_private__)
     link(made, parent, place)
+    _shown[id(made.__dict__)] = made
     return made
 
 

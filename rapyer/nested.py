@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from rapyer import links
 from rapyer.batch import current_batch, perform
-from rapyer.binding import native
+from rapyer.binding import copy_natively, native
 from rapyer.changes import Change
 from rapyer.live import SLOTS, LiveField, ModelNode
 from rapyer.paths import Path, field_path, json_path
@@ -187,27 +187,13 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def copy_natively(model: Any) -> Any:
-    """A deep copy of a model in which all values are native."""
-    cls: Any = type(model)
-    copy = cls.__new__(cls)
-    object.__setattr__(
-        copy, "__dict__", {name: native(value) for name, value in model.__dict__.items()}
-    )
-    object.__setattr__(copy, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
-    extra = model.__pydantic_extra__
-    object.__setattr__(copy, "__pydantic_extra__", None if extra is None else native(dict(extra)))
-    object.__setattr__(copy, "__pydantic_private__", model.__pydantic_private__)
-    return copy
-
-
 def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
     """The view class of plain model ``cls``.
 
     It bypasses Pydantic's metaclass on purpose: fields, validators and schema are those of ``cls``.
     """
     namespace: dict[str, Any] = {
-        "__slots__": SLOTS,
+        "__slots__": SLOTS if cls.__weakrefoffset__ else (*SLOTS, "__weakref__"),
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__rapyer_native__": cls,

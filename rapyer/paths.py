@@ -20,11 +20,15 @@ def is_addressable(segment: Segment) -> bool:
     """Whether some JSONPath names exactly this segment.
 
     RedisJSON unescapes quoted names when it reads but not when it writes, so a name with a backslash,
-    or with both kinds of quotes, has no form that is safe for both.
+    or with both kinds of quotes, has no form that is safe for both; and it drops leading spaces.
     """
     if isinstance(segment, int):
         return True
-    return "\\" not in segment and not ('"' in segment and "'" in segment)
+    return (
+        "\\" not in segment
+        and not segment.startswith(" ")
+        and not ('"' in segment and "'" in segment)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -48,11 +52,11 @@ def json_path(path: Path) -> str:
             parts.append(f"[{segment}]")
         elif _PLAIN_NAME.match(segment):
             parts.append(f".{segment}")
-        elif "\\" in segment or ('"' in segment and "'" in segment):
+        elif not is_addressable(segment):
             from rapyer.errors import UnaddressableKeyError  # imports redis-py
 
             raise UnaddressableKeyError(
-                f"no JSON path can name the key {segment!r}: it holds a backslash or both quotes; "
+                f"no JSON path can name the key {segment!r}: it begins with a space or holds a backslash or both quotes; "
                 "the operations of the containing dict handle it"
             )
         elif '"' in segment:

@@ -164,7 +164,7 @@ def _set_item(parent: RedisList[Any], index: int, value: Any) -> Change:
     (text,) = parent._texts([item])
 
     def primitives(path: Path) -> list[Primitive]:
-        return [Primitive("set", (*path, index), (text, b"present"))]
+        return [Primitive("setat", path, (b"%d" % index, text))]
 
     return Change(
         "set", parent, parent, primitives, lambda: list.__setitem__(parent, index, item), growth=0

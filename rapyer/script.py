@@ -134,7 +134,7 @@ def _compute(primitive: Primitive, old: bytes) -> _Computed:
 
 
 _NAMED_ENTRY = ("take", "popitem")
-_JSON_FROM = {b"set": 0, b"save": 0, b"append": 1, b"insert": 2, b"cas": 1}
+_JSON_FROM = {b"set": 0, b"save": 0, b"append": 1, b"insert": 2, b"setat": 1, b"cas": 1}
 """From which argument on a primitive's arguments are JSON values (``set`` and ``save`` have one)."""
 
 

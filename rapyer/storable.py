@@ -22,6 +22,10 @@ def _unstorable(
     schema: dict[str, Any], definitions: dict[str, Any], seen: set[str]
 ) -> Iterator[str]:
     """What in ``schema`` has no JSON form."""
+    written = schema.get("serialization", {}).get("function")
+    if getattr(written, "__module__", "") == "pydantic.types" and "secret" in written.__name__:
+        yield "a secret, which Pydantic writes as asterisks,"
+        return
     if "serialization" in schema and schema["serialization"].get("type") != "include-exclude-dict":
         return
     kind = schema["type"]

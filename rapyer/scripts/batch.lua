@@ -9,6 +9,7 @@
 --       it made of them is read back and the difference added. Restored values are treated likewise.
 --
 --   set     json guard        guard: '' | 'present' | 'absent' (else answers 0) | the old JSON type
+--   setat   index json                       replaces an item, negative indices from the end
 --   incr    amount kind ge gt le lt          kind: integer | number; empty bounds do not bind
 --   append  maxlen json …
 --   insert  index maxlen json …              clamps like list.insert
@@ -80,7 +81,7 @@ local function write(key, path, json)
 end
 
 local function quoted(path, name)
-  if string.find(name, '\\', 1, true) then return nil end
+  if string.find(name, '\\', 1, true) or string.sub(name, 1, 1) == ' ' then return nil end
   if not string.find(name, '"', 1, true) then return path .. '["' .. name .. '"]' end
   if not string.find(name, "'", 1, true) then return path .. "['" .. name .. "']" end
   return nil
@@ -201,6 +202,13 @@ local function increase_float(key, path, a, old)
     new = read(key, path)
   end
   return new
+end
+
+function ops.setat(key, path, a, last, fragile)
+  local len, index = length(key, path), tonumber(a[1])
+  local at = index < 0 and index + len or index
+  if at < 0 or at >= len then refuse('index', a[1], tostring(len)) end
+  return ops.set(key, path .. '[' .. at .. ']', { a[2], '' }, last, fragile)
 end
 
 function ops.incr(key, path, a, last)

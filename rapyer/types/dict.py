@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+from pydantic import BaseModel
+
 from rapyer import links
 from rapyer.batch import apply_now, current_batch, perform
 from rapyer.binding import live, native
@@ -187,8 +189,14 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
                 return [Primitive("set", path, (b"{}", b"absent"))]
             return [Primitive("set", (*path, key), (text, guard)) for key, text in steps]
 
+        def local() -> None:
+            dict.update(self, valid)
+            for key, value in valid.items():
+                if isinstance(value, BaseModel):
+                    self._live_at(key)  # linked now, so that a second place gets a copy of its own
+
         new = sum(1 for key in valid if not dict.__contains__(self, key))
-        return Change(verb, self, self, primitives, lambda: dict.update(self, valid), growth=new)
+        return Change(verb, self, self, primitives, local, growth=new)
 
     def _remove_change(self, verb: str, key: Any) -> Change:
         key = self._key(key)

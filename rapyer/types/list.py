@@ -6,6 +6,8 @@ import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, overload
 
+from pydantic import BaseModel
+
 from rapyer import links
 from rapyer.batch import apply_now, current_batch, perform
 from rapyer.binding import live, native
@@ -131,6 +133,12 @@ class RedisList(Container, list[T], Generic[T]):
                 slot.index = index
         return made
 
+    def _own(self, places: Iterable[int]) -> None:
+        """Link models that came in just now, so that a second place gets a copy of its own."""
+        for place in places:
+            if isinstance(list.__getitem__(self, place), BaseModel):
+                self._live_at(place)
+
     # -- reading ---------------------------------------------------------------------------------
 
     @overload
@@ -209,6 +217,7 @@ class RedisList(Container, list[T], Generic[T]):
         def local() -> None:
             self._check_length(len(self) + len(items))
             list.extend(self, items)
+            self._own(range(len(self) - len(items), len(self)))
 
         return Change(verb, self, self, primitives, local, growth=len(items))
 
@@ -224,6 +233,8 @@ class RedisList(Container, list[T], Generic[T]):
         def local() -> None:
             self._check_length(len(self) + 1)
             list.insert(self, position, item)
+            if isinstance(item, BaseModel):
+                self._own(range(len(self)))
 
         return Change(verb, self, self, primitives, local, growth=1)
 
@@ -325,7 +336,11 @@ class RedisList(Container, list[T], Generic[T]):
         (text,) = self._texts([item])
 
         def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("set", (*path, position), (text, b"present"))]
+            return [Primitive("setat", path, (b"%d" % position, text))]
+
+        def local() -> None:
+            list.__setitem__(self, position, item)
+            self._own([position])
 
         apply_now(
             Change(
@@ -333,7 +348,7 @@ class RedisList(Container, list[T], Generic[T]):
                 self,
                 self,
                 primitives,
-                lambda: list.__setitem__(self, position, item),
+                local,
             )
         )
 
