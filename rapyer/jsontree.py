@@ -165,10 +165,10 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
             raise Refusal("length", str(len(old) - 1), args[2].decode())
         answer = dumps(old.pop(index))
     elif code == "popitem":
-        name = args[0].decode()
         if not _demand(old, dict, "object"):
             raise Refusal("empty")
-        if name not in old:
+        name = args[0].decode() if args else ""
+        if not args or name not in old:
             name = list(old)[-1]
         answer = [name.encode(), dumps(old.pop(name))]
     elif code == "strapp":

@@ -85,7 +85,9 @@ def _addressed(primitive: Primitive) -> Primitive:
     """``primitive``, as compare-and-set of the nearest container where no JSONPath names its place."""
     code, path, args = primitive[:3]
     prefix = addressable_prefix(path)
-    if prefix == len(path) and (code not in _NAMED_ENTRY or is_addressable(args[0].decode())):
+    if prefix == len(path) and (
+        code not in _NAMED_ENTRY or not args or is_addressable(args[0].decode())
+    ):
         return primitive
     below, inner = path[prefix:], primitive.rewrite
 
@@ -155,10 +157,12 @@ def _arguments(primitive: Primitive, computed: _Computed | None) -> tuple[bytes,
         return (_UNKNOWN, b"") if computed is None else (computed.sha, computed.text)
     if primitive.code not in _NAMED_ENTRY:
         return primitive.args
+    if not primitive.args:
+        return (b"", b"")
     if primitive.code == "take":
         return (json_path((*primitive.path, primitive.args[0].decode())).encode(),)
-    name = primitive.args[0].decode()
-    return (primitive.args[0], json_path((*primitive.path, name)).encode() if name else b"")
+    name = primitive.args[0]
+    return (name, json_path((*primitive.path, name.decode())).encode())
 
 
 async def check(session: Session, primitives: Sequence[Primitive]) -> None:

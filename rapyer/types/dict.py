@@ -247,11 +247,11 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         if not self._simple():
             return self._whole(verb, lambda content: native(content.popitem()))
         preferred = next(reversed(self), _ABSENT)
-        name = b"" if preferred is _ABSENT else self._key_text(preferred).encode()
+        name = () if preferred is _ABSENT else (self._key_text(preferred).encode(),)
         spec = self.__rapyer_spec_of__()
 
         def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("popitem", path, (name,))]
+            return [Primitive("popitem", path, name)]
 
         def local() -> Any:
             return native(dict.popitem(self))
