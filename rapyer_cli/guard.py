@@ -10,6 +10,7 @@ gate is open while a plan is carried out and closed while somebody is only looki
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -211,7 +212,13 @@ def guarded(connection_class: type[Any], guard: Guard) -> type[Any]:
         else:
             parts = list(command)
         await guard.check(command_names(b"".join(parts)))
+        # The wait_for inside loses a cancellation that comes while the last byte leaves (Python 3.11).
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task is not None else 0
         await connection_class.send_packed_command(self, parts, check_health)
+        if task is not None and task.cancelling() > cancelled:
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
 
     return type(
         f"Guarded{connection_class.__name__}",
