@@ -65,7 +65,7 @@ REFUSALS: dict[str, tuple[str, Callable[[Account], Any], type[Exception]]] = {
     "missing_item": (
         'SET $.table {"a":5}',
         lambda m: m.numbers.__setitem__(2, 5),
-        PathNotFound,
+        IndexError,
     ),
     "wrong_type": ('SET $.count "text"', lambda m: setattr(m, "count", m.count), WrongTypeError),
     "bound": ("SET $.stock 1", lambda m: setattr(m, "stock", m.stock), ConstraintError),
