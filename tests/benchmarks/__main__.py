@@ -40,7 +40,7 @@ async def run(socket: str, rounds: int, only: list[str]) -> list[dict[str, objec
     rows = []
     try:
         for measure in MEASURES:
-            if only and not any(word in measure.name for word in only):
+            if only and not measure.name.startswith(tuple(only)):
                 continue
             ours, theirs, ratios = [], [], []
             pair = await measure.setup(setting)
@@ -60,7 +60,7 @@ async def run(socket: str, rounds: int, only: list[str]) -> list[dict[str, objec
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds a measure (default 7)")
-    parser.add_argument("--only", nargs="*", default=[], help="parts of the measures' names")
+    parser.add_argument("--only", nargs="*", default=[], help="how the measures' names begin")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
