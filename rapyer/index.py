@@ -59,41 +59,34 @@ async def create_index(model: type[AtomicRedisModel], *, rebuild: bool = False) 
 
     Raises :class:`IndexDefinitionError` when there is an index with another definition,
     :class:`~rapyer.errors.ConfigurationError` when the model has nothing that an index can answer for or
-    the server cannot index it, :class:`~rapyer.errors.MissingModuleError` when it has no search module.
-    Sends FT.INFO and FT.CREATE, and FT.DROPINDEX to rebuild; to all primaries of a cluster.
+    the server cannot index it (a cluster, another database than 0), :class:`~rapyer.errors.MissingModuleError` when it has no search module.
+    Sends FT.INFO and FT.CREATE, and FT.DROPINDEX to rebuild.
     """
     schema, session = index_schema(model), session_of_model(model)
     if not schema.fields:
         raise ConfigurationError(_nothing_to_index(model, schema))
-    if database_of(session) != 0:
-        raise ConfigurationError(
-            f"{model.__name__}: RediSearch indexes only database 0, the client uses "
-            f"{database_of(session)}"
-        )
-    created = False
-    for node in await session.primaries():
-        state = await index_state(session, model, node)
-        if state is not None and rebuild:
-            await session.execute(b"FT.DROPINDEX", index_name(model), write=True, node=node)
-            state = None
-        if state is not None:
-            _compare(model, schema, state)
-        elif await _create(session, model, schema, node):
-            created = True
-    return created
+    obstacle = obstacle_to_indexes(session)
+    if obstacle is not None:
+        raise ConfigurationError(f"{model.__name__} cannot have an index: {obstacle}")
+    state = await index_state(session, model)
+    if state is not None and rebuild:
+        await session.execute(b"FT.DROPINDEX", index_name(model), write=True)
+        state = None
+    if state is not None:
+        _compare(model, schema, state)
+        return False
+    return await _create(session, model, schema)
 
 
-async def _create(
-    session: Session, model: type[AtomicRedisModel], schema: IndexSchema, node: Any
-) -> bool:
+async def _create(session: Session, model: type[AtomicRedisModel], schema: IndexSchema) -> bool:
     name, prefix = index_name(model), model.class_key_initials() + ":"
     words = [word for field in schema.fields.values() for word in field.arguments]
     command = ("FT.CREATE", name, "ON", "JSON", "PREFIX", "1", prefix, "SCHEMA", *words)
     try:
-        await session.execute(*command, write=True, node=node)
+        await session.execute(*command, write=True)
     except redis.exceptions.ResponseError as error:
         if "already exists" in str(error).lower():
-            state = await index_state(session, model, node)
+            state = await index_state(session, model)
             if state is not None:
                 _compare(model, schema, state)
             return False
@@ -103,19 +96,27 @@ async def _create(
     return True
 
 
-def database_of(session: Session) -> int:
+def obstacle_to_indexes(session: Session) -> str | None:
+    """Why no index can answer for the documents that a session sees; None if one can."""
+    if session.is_cluster:
+        return "over a cluster a search module does not see all documents"
+    database = _database_of(session)
+    return (
+        None if database == 0 else f"RediSearch knows only database 0, the client uses {database}"
+    )
+
+
+def _database_of(session: Session) -> int:
     """The number of the database that the session's client uses."""
     client = session._client()
     pool = getattr(client, "connection_pool", None)
     return int(pool.connection_kwargs.get("db") or 0) if pool is not None else 0
 
 
-async def index_state(
-    session: Session, model: type[AtomicRedisModel], node: Any
-) -> IndexState | None:
+async def index_state(session: Session, model: type[AtomicRedisModel]) -> IndexState | None:
     """The index of ``model`` as the server has it; None when it is not there. Sends FT.INFO."""
     try:
-        reply = await session.execute(b"FT.INFO", index_name(model), write=False, node=node)
+        reply = await session.execute(b"FT.INFO", index_name(model), write=False)
     except redis.exceptions.ResponseError as error:
         if any(phrase in str(error).lower() for phrase in _UNKNOWN):
             return None

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions
 
-from rapyer.connections import Session
 from rapyer.errors import MissingModuleError
 from rapyer.expressions import Expression
 from rapyer.fetching import Ownership, as_key, scanned_keys, session_of_model
-from rapyer.index import as_mapping, database_of, differences, index_name, index_state
+from rapyer.index import as_mapping, differences, index_name, index_state, obstacle_to_indexes
 from rapyer.indexed import index_schema
 from rapyer.querying import Query
 
@@ -79,27 +78,27 @@ async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan 
     if query is None:
         return "no indexed field narrows it down"
     session = session_of_model(model)
-    if database_of(session) != 0:
-        return "RediSearch indexes only database 0"
+    obstacle = obstacle_to_indexes(session)
+    if obstacle is not None:
+        return obstacle
     name = index_name(model)
     try:
-        for node in await session.primaries():
-            state = await index_state(session, model, node)
-            if state is None:
-                return f"there is no index {name}; {model.__name__}.create_index() creates it"
-            if differences(model, schema, state):
-                return f"the index {name} has another definition than {model.__name__}"
-            if state.building:
-                return f"the index {name} is being built"
-            if state.failures:
-                return (
-                    f"the index {name} could not hold {state.failures} documents; repair those and "
-                    f"build it anew with {model.__name__}.create_index(rebuild=True)"
-                )
+        state = await index_state(session, model)
     except MissingModuleError:
         return "the server has no search module"
     except redis.exceptions.ResponseError as error:
         return f"the index {name} cannot be asked: {error}"
+    if state is None:
+        return f"there is no index {name}; {model.__name__}.create_index() creates it"
+    if differences(model, schema, state):
+        return f"the index {name} has another definition than {model.__name__}"
+    if state.building:
+        return f"the index {name} is being built"
+    if state.failures:
+        return (
+            f"the index {name} could not hold {state.failures} documents; repair those and build it "
+            f"anew with {model.__name__}.create_index(rebuild=True)"
+        )
     return _Plan(*query)
 
 
@@ -112,61 +111,43 @@ class _Completeness:
 async def _asked(
     model: type[AtomicRedisModel], plan: _Plan, complete: _Completeness
 ) -> AsyncGenerator[list[str], None]:
-    session, owned = session_of_model(model), Ownership(model)
-    for node in await session.primaries():
-        # Grouping makes the server finish the search before it answers; a cursor over a search that
-        # is still going on loses documents when others write.
-        command: list[bytes | str | int]
-        command = [b"FT.AGGREGATE", index_name(model), plan.text, b"LOAD", 1, b"@__key"]
-        command += [b"GROUPBY", 1, b"@__key", b"WITHCURSOR", b"COUNT", _BATCH, b"TIMEOUT", 0]
-        command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
-        command += [b"DIALECT", 2]
-        async with aclosing(_pages(session, index_name(model), command, node)) as pages:
-            async for page in pages:
-                if page is None:
-                    return
-                keys = [key for key in page if key in owned]
-                if keys:
-                    yield keys
-    complete.reached = True
-
-
-async def _pages(
-    session: Session, name: str, command: list[bytes | str | int], node: Any
-) -> AsyncGenerator[list[str] | None, None]:
-    """The keys in the replies to a search; None last where the server did not give all of them."""
+    session, owned, name = session_of_model(model), Ownership(model), index_name(model)
+    # Grouping makes the server finish the search before it answers; a cursor over a search that is
+    # still going on loses documents when others write.
+    command: list[bytes | str | int]
+    command = [b"FT.AGGREGATE", name, plan.text, b"LOAD", 1, b"@__key", b"GROUPBY", 1, b"@__key"]
+    command += [b"WITHCURSOR", b"COUNT", _BATCH, b"TIMEOUT", 0]
+    command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
+    command += [b"DIALECT", 2]
     cursor = 0
     try:
         while True:
             try:
-                reply, cursor = await session.execute(*command, write=False, node=node)
+                reply, cursor = await session.execute(*command, write=False)
             except redis.exceptions.ResponseError:
-                cursor = 0
-                yield None
+                cursor = 0  # the index or the cursor is gone
                 return
-            keys = _keys_in(reply)
-            if keys is None:
-                yield None
+            page = _keys_in(reply)
+            if page is None:
                 return
-            yield keys
+            keys = [key for key in page if key in owned]
+            if keys:
+                yield keys
             if cursor == 0:
+                complete.reached = True
                 return
             command = [b"FT.CURSOR", b"READ", name, cursor, b"COUNT", _BATCH]
     finally:
         if cursor:
-            await _forget(session, name, cursor, node)
-
-
-async def _forget(session: Session, name: str, cursor: int, node: Any) -> None:
-    for reply in await session.execute_many(
-        [(b"FT.CURSOR", b"DEL", name, cursor)], write=False, node=node
-    ):
-        if isinstance(reply, Exception) and "not found" not in str(reply).lower():
-            raise reply
+            # an error reply says that it is gone already
+            await session.execute_many([(b"FT.CURSOR", b"DEL", name, cursor)], write=False)
 
 
 def _keys_in(reply: Any) -> list[str] | None:
-    """The keys in one page, of RESP3 or RESP2; None when the server warns that there should be more."""
+    """The keys in one page, of RESP3 or RESP2; None when the server warns that there should be more.
+
+    Documents that have expired but are not removed yet come without a key.
+    """
     if isinstance(reply, dict):
         page = as_mapping(reply)
         if page.get("warning"):

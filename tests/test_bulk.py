@@ -16,6 +16,7 @@ from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import (
     BulkError,
+    ConfigurationError,
     ConnectionError,
     DocumentError,
     InvalidValueError,
@@ -432,3 +433,13 @@ async def test_a_cluster_is_searched_and_changed_as_one_server(cluster: Any) -> 
         await Parcel.insert(*(Parcel(id=str(n)) for n in range(290, 310)))
     assert set(caught.value.failures) == {f"Parcel:{n}" for n in range(290, 300)}
     assert await Parcel.find().count() == 310
+
+
+async def test_a_cluster_is_scanned_rather_than_asked_for_an_index_that_misses_documents(
+    cluster: Any,
+) -> None:
+    await Barrel.insert(*(Barrel(id=str(n), weight=n) for n in range(300)))
+    with pytest.raises(ConfigurationError, match="over a cluster"):
+        await Barrel.create_index()
+    assert "over a cluster" in await Barrel.find(Barrel.weight >= 100).explain()
+    assert await Barrel.find(Barrel.weight >= 100).count() == 200
