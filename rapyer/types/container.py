@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
+
+from pydantic import BaseModel
 
 from rapyer import links
 from rapyer.binding import is_held_elsewhere, link, native, register_wrap
 from rapyer.changes import Change
 from rapyer.errors import ConstraintError, DetachedError
 from rapyer.paths import Path
-from rapyer.schema import ValueSpec, any_spec
+from rapyer.schema import ValueSpec, any_spec, native_class
 from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 
@@ -145,6 +148,33 @@ class Container(RedisType, links.EchoedNode):
             return spec.validate_json(text)
         except ValueError:
             return json.loads(text)
+
+
+def is_same(held: Any, new: Any) -> bool:
+    """Whether ``held`` is exactly what native ``new`` is: 1, 1.0 and True differ, as do two zones."""
+    if isinstance(held, BaseModel):
+        return (
+            isinstance(new, BaseModel)
+            and native_class(type(held)) is native_class(type(new))
+            and is_same(held.__dict__, new.__dict__)
+            and is_same(held.__pydantic_extra__, new.__pydantic_extra__)
+        )
+    if isinstance(held, list):
+        return isinstance(new, list) and len(held) == len(new) and all(map(is_same, raw(held), new))
+    if isinstance(held, dict):
+        return (
+            isinstance(new, dict)
+            and dict.keys(held) == new.keys()
+            and all(is_same(value, new[key]) for key, value in dict.items(held))
+        )
+    if isinstance(held, datetime):
+        return isinstance(new, datetime) and held.isoformat() == new.isoformat()
+    return bool(held == new) and repr(held) == repr(new)
+
+
+def raw(items: list[Any]) -> Iterator[Any]:
+    """The items as they are held, without making them live."""
+    return list.__iter__(items)
 
 
 def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:

@@ -16,7 +16,14 @@ from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.operations import operation
 from rapyer.paths import Path
 from rapyer.script import Primitive
-from rapyer.types.container import SPEC, STAMP, Container, pending_steps, register_container
+from rapyer.types.container import (
+    SPEC,
+    STAMP,
+    Container,
+    is_same,
+    pending_steps,
+    register_container,
+)
 from rapyer.types.scalars import Scalar, change_of_step
 
 if TYPE_CHECKING:
@@ -77,12 +84,13 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         dict.update(self, snapshot)
 
     def __rapyer_adopt__(self, value: Mapping[Any, Any]) -> None:
-        if dict.__eq__(self, value):
-            return
+        # in the local order: the server's changes with every removal
         kept = {
-            key: dict.__getitem__(self, key) if dict.get(self, key, _ABSENT) == new else new
-            for key, new in value.items()
+            key: held if is_same(held, value[key]) else value[key]
+            for key, held in dict.items(self)
+            if key in value
         }
+        kept.update((key, new) for key, new in value.items() if key not in kept)
         self.__rapyer_restore__(kept)
 
     def _live_at(self, key: Any) -> Any:

@@ -20,6 +20,7 @@ from rapyer.types.container import (
     SPEC,
     STAMP,
     Container,
+    is_same,
     natively,
     pending_steps,
     register_container,
@@ -108,7 +109,9 @@ class RedisList(Container, list[T], Generic[T]):
     def __rapyer_adopt__(self, value: Sequence[Any]) -> None:
         size = len(self)
         merged = [
-            list.__getitem__(self, i) if i < size and list.__getitem__(self, i) == new else new
+            list.__getitem__(self, i)
+            if i < size and is_same(list.__getitem__(self, i), new)
+            else new
             for i, new in enumerate(value)
         ]
         list.__setitem__(self, slice(None), merged)

@@ -187,9 +187,13 @@ def change_of_step(owner: Any, step: Step) -> Change:
         and step.symbol in ("+=", "-=")
         and not isinstance(step.operand, complex)
     ):
-        amount = +step.operand if step.symbol == "+=" else -step.operand
-        change: Change = owner.__rapyer_number_change__(step.symbol, amount)
-        return change
+        operand = step.operand
+        if owner.python_type is float and isinstance(operand, int):
+            operand = float(operand)  # there is no integer -0
+        amount = +operand if step.symbol == "+=" else -operand
+        if amount != INT64_MAX + 1:  # what is left of ``-= INT64_MIN`` is no 64-bit amount
+            change: Change = owner.__rapyer_number_change__(step.symbol, amount)
+            return change
     if owner.python_type is str and step.symbol == "+=" and not spec.constrained:
         return _append_text(owner, step.operand, spec)
     return transform(step.symbol, owner, [step], spec)
