@@ -37,7 +37,7 @@ class Repl:
         profile = session.server.profile
         transaction = session.transaction
         return Status(
-            server=where_in_words(session),
+            server=shortened(where_in_words(session)),
             place=str(session.here) if not session.here.is_root else "rapyer",
             prod=profile is not None and profile.is_prod,
             read_only=bool(session.read_only_reason),
@@ -80,6 +80,15 @@ class Repl:
             if transaction.plans:
                 count = len(transaction.plans)
                 self.session.environment.note(f"rapyer: the {count} queued changes are dropped")
+
+
+def shortened(server: str) -> str:
+    """A server's name for the toolbar: without the long way to a socket or a directory."""
+    scheme, separator, rest = server.partition("://")
+    if separator and rest.startswith("/"):
+        path = rest.partition("?")[0].rstrip("/")
+        return f"{scheme} {path.rpartition('/')[2]}"
+    return scheme if not rest and separator else server
 
 
 def knowledge_for(session: Session) -> Knowledge:

@@ -363,7 +363,7 @@ async def test_a_lost_server_is_said_and_one_goes_on_at_the_same_place(
 async def test_ctrl_c_cancels_the_line_and_not_the_sitting(repl: Sitting, store: Store) -> None:
     for moment in range(10):
         task = asyncio.ensure_future(repl.fails("watch BlogPost:1/views"))
-        while "5" not in repl.out.getvalue():
+        while "5" not in repl.out.getvalue():  # noqa: ASYNC110 - exactly then, not a little later
             await asyncio.sleep(0)
         for _ in range(moment):
             await asyncio.sleep(0)
