@@ -16,9 +16,9 @@ from rapyer.fields import SafeLoadMark, has_mark
 from rapyer.schema import ValueSpec, model_spec
 
 if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
+    from rapyer.storage import Storage
 
-    Model = TypeVar("Model", bound=AtomicRedisModel)
+    Model = TypeVar("Model", bound=Storage)
 
 PK = "__rapyer_pk__"
 FAILED = "__rapyer_failed__"

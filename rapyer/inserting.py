@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from rapyer import links
-from rapyer.base import AtomicRedisModel, _check_key_unchanged, _written
+from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
 from rapyer.connections import Session
 from rapyer.errors import (
@@ -25,7 +25,9 @@ from rapyer.errors import (
 )
 from rapyer.fetching import CHUNK, as_sent, session_of_model, slot_groups
 from rapyer.fields import RapyerKey
+from rapyer.keys import check_key_unchanged
 from rapyer.numbers import is_fragile
+from rapyer.storage import written
 
 _MAX_BYTES = 4 * 1024 * 1024
 """How much text a chunk holds, unless a single document is longer."""
@@ -50,7 +52,7 @@ class _Report:
         self.lost: ConnectionError | None = None
 
     def done(self, new: _New) -> None:
-        _written(new.model, new.text)
+        written(new.model, new.text)
         self.written.append(RapyerKey(new.key))
 
     def taken(self, new: _New) -> None:
@@ -119,7 +121,7 @@ def _refuse_unfit(models: Sequence[Any]) -> None:
             raise InvalidValueError(
                 f"{model.key} holds this {type(model).__name__}: only whole documents are inserted"
             )
-        _check_key_unchanged(model)
+        check_key_unchanged(model)
         if model.key in seen:
             raise KeyExistsError(f"{model.key} is to be inserted twice; nothing was sent")
         seen.add(model.key)
