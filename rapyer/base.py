@@ -109,7 +109,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     def __rapyer_client__(self) -> AsyncClient:
         return client_of(type(self).Meta, type(self).__name__)
 
-    def __rapyer_refusekey_change__(
+    def __rapyer_refuse_key_change__(
         self, verb: str, path: Path, texts: Mapping[str, bytes] | None
     ) -> None:
         field = type(self).__rapyer_key_field__

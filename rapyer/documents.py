@@ -6,7 +6,7 @@ pk, and validation errors become :class:`~rapyer.errors.DocumentError` naming ke
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,7 +29,7 @@ def load_document(cls: type[Model], key: str, text: bytes) -> Model:
 
     Raises :class:`~rapyer.errors.DocumentError` naming the key and every field that does not validate.
     """
-    spec = model_spec(cls)
+    spec = model_spec(cast("type[BaseModel]", cls))
     try:
         model: Any = spec.validate_json(text)
     except ValidationError as error:
