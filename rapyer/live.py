@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from rapyer import links
-from rapyer.baseline import capture
+from rapyer.baseline import BASELINE, capture
 from rapyer.batch import apply_now, current_batch
 from rapyer.binding import copy_natively, is_held_elsewhere, link, live, native, register_family
 from rapyer.changes import Change
@@ -315,13 +315,17 @@ _shown: WeakValueDictionary[int, Any] = WeakValueDictionary()
 """The live views by the identity of the state that they share with a plain model."""
 
 
+def _is_stored(model: Any) -> bool:
+    """Whether ``model`` is a document of its own, which it stays when it is put into another one."""
+    return model.__rapyer_parent__ is None and getattr(model, BASELINE, None) is not None
+
+
 def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     if isinstance(value, ModelNode):
         if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:  # type: ignore[attr-defined]
             return value
-        if is_held_elsewhere(value, parent, place):
-            value = value.model_copy()  # type: ignore[attr-defined]
-            return _wrap_model(value, parent, place, spec_at)
+        if is_held_elsewhere(value, parent, place) or _is_stored(value):
+            return _wrap_model(native(value), parent, place, spec_at)
         link(value, parent, place)
         return value
     if native_class(type(value)).__pydantic_root_model__:

@@ -331,6 +331,10 @@ async def test_insert_clamps_as_in_python(index: int, stored: Stored) -> None:
 KEYS = [
     "plain",
     "with space",
+    " leading space",
+    " ",
+    "  ",
+    "trailing space ",
     "a.b",
     "*",
     "[0]",

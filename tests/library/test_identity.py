@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from rapyer import AtomicRedisModel, RapyerKey
+from rapyer import AtomicRedisModel, RapyerError, RapyerKey
 from rapyer.errors import DetachedError, KeyNotFound, WrongModelError
 from rapyer.fields import Key
 
@@ -555,3 +555,43 @@ async def test_a_value_without_a_document_says_so() -> None:
     with pytest.raises(DetachedError):
         await free.aappend(4)
     assert free == [1, 2, 3]
+
+
+async def test_changing_a_key_field_never_leaves_an_orphan_unnoticed(stored: Stored) -> None:
+    for how in ("assign", "update", "pipeline", "load_then_assign", "changes"):
+        named = await Named(name="old", n=1).save()
+        if how == "load_then_assign":
+            named = await Named.get(named.key)
+        try:
+            if how == "update":
+                await named.aupdate(name="new")
+            elif how == "pipeline":
+                async with named.pipeline():
+                    named.name = "new"
+            else:
+                named.name = "new"
+                await (named.save_changes() if how == "changes" else named.save())
+        except (ValueError, RapyerError):
+            assert (await stored("Named:old")) == {"name": "old", "n": 1}, how
+            assert await stored("Named:new") is None, how
+        else:
+            assert await stored("Named:old") is None, how
+            assert (await stored("Named:new"))["name"] == "new", how
+        await Named.delete_by_key("old")
+        await Named.delete_by_key("new")
+
+
+async def test_a_plain_model_put_into_several_places_is_one_value_in_each() -> None:
+    first, second = await Box().save(), await Box().save()
+    shared = Item(n=10)
+    second.item = shared
+    second.items.append(shared)
+    first.table["shared"] = shared
+    await first.save()
+    await second.save()
+    await second.item.n.increase(1)  # type: ignore[attr-defined]
+    await second.items[0].n.increase(2)  # type: ignore[attr-defined]
+    await first.table["shared"].n.increase(3)  # type: ignore[attr-defined]
+    second.items[0].tags.append("local")
+    assert (second.item.n, second.items[0].n, first.table["shared"].n) == (11, 12, 13)
+    assert (second.item.tags, first.table["shared"].tags) == ([], [])

@@ -17,6 +17,7 @@ import pydantic
 import pytest
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,6 +25,9 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    PrivateAttr,
+    RootModel,
+    SecretStr,
     Tag,
     ValidationError,
     computed_field,
@@ -1012,3 +1016,109 @@ async def test_model_serializer_that_cannot_be_read_back_is_noticed() -> None:
 
     odd = await Odd(a=5).save()
     assert (await Odd.get(odd.key)).a == 5
+
+
+async def test_aliases_round_trip(stored: Stored) -> None:
+    class Inner(BaseModel):
+        value: int = Field(0, alias="innerValue")
+
+    class Aliased(AtomicRedisModel):
+        name: str = Field(alias="fullName")
+        age: int = Field(0, validation_alias=AliasChoices("years", "age"), serialization_alias="a")
+        tags: list[str] = Field([], alias="labels")
+        inner: Inner = Field(Inner(), alias="inside")
+        table: dict[str, Inner] = Field({}, serialization_alias="t")
+
+    model = await Aliased(fullName="Ada", years=5, labels=["x"], inside={"innerValue": 3}).save()
+    await model.age.increase()
+    await model.tags.aappend("y")
+    await model.inner.value.increase()
+    await model.table.aset_item("k", Inner(innerValue=8))
+    async with model.pipeline():
+        model.name += "!"
+        model.inner.value += 1
+        model.table["k"].value += 1
+    assert await stored(model) == {
+        "name": "Ada!",
+        "age": 6,
+        "tags": ["x", "y"],
+        "inner": {"value": 5},
+        "table": {"k": {"value": 9}},
+    }
+    again = await Aliased.get(model.key)
+    assert again == model
+    assert again.model_dump(by_alias=True)["a"] == 6
+    assert await again.name.load() == "Ada!"
+
+
+async def test_root_models_and_private_attributes(stored: Stored) -> None:
+    class Tags(RootModel[list[str]]):
+        pass
+
+    class Holder(AtomicRedisModel):
+        tags: Tags = Tags(["a"])
+        _cache: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    model = Holder()
+    model._cache["x"] = 1
+    await model.save()
+    assert await stored(model) == {"tags": ["a"]}
+    again = await Holder.get(model.key)
+    assert again.tags == Tags(["a"])
+    assert again._cache == {}
+    again.tags = Tags(["b", "c"])
+    await again.save()
+    assert (await Holder.get(model.key)).tags.root == ["b", "c"]
+
+
+async def test_a_redis_model_nested_in_another_is_part_of_its_document(stored: Stored) -> None:
+    class Inner(AtomicRedisModel):
+        n: int = 0
+
+    class Outer(AtomicRedisModel):
+        inner: Inner = Inner()
+        inners: list[Inner] = []
+
+    inner = await Inner(n=7).save()
+    outer = await Outer(inner=inner, inners=[inner]).save()
+    assert outer.inner.is_inner_model()
+    assert not outer.is_inner_model()
+    assert outer.inner.key == outer.key
+    assert not inner.is_inner_model()
+    assert inner.key.startswith("Inner:")
+    assert await outer.inner.n.increase() == 8
+    assert await stored(outer) == {"inner": {"n": 8}, "inners": [{"n": 7}]}
+    assert (await Inner.get(inner.key)).n == 7 == inner.n
+    assert await inner.n.increase(100) == 107
+    await inner.save()
+    assert (await stored(outer))["inner"] == {"n": 8}
+    assert (await stored(inner))["n"] == 107
+    loaded = await Inner.get(inner.key)
+    outer.inners.append(loaded)
+    outer.inner = loaded
+    await outer.save()
+    await outer.inner.n.increase()
+    await outer.inners[1].n.increase(2)
+    assert loaded.n == 107
+    assert loaded.key == inner.key
+    assert (await stored(outer)) == {"inner": {"n": 108}, "inners": [{"n": 7}, {"n": 109}]}
+
+
+def test_secrets_whose_json_form_is_a_mask_are_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+
+        class Login(AtomicRedisModel):
+            password: SecretStr = SecretStr("hunter2")
+
+    assert "password" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_secrets_with_a_serializer_of_the_user_are_stored() -> None:
+    class Login(AtomicRedisModel):
+        password: Annotated[
+            SecretStr, PlainSerializer(lambda v: v.get_secret_value(), when_used="json")
+        ] = SecretStr("hunter2")
+
+    login = await Login().save()
+    assert (await Login.get(login.key)).password.get_secret_value() == "hunter2"
