@@ -40,8 +40,7 @@ local function refuse(reason, detail, more)
   error({ reason = reason, detail = detail or '', more = more or '' }, 0)
 end
 
-local function call(...)
-  local reply = redis.pcall(...)
+local function check(reply)
   if type(reply) == 'table' and reply.err then
     if string.find(reply.err, 'wrong Redis type', 1, true) or string.find(reply.err, 'WRONGTYPE', 1, true) then
       refuse('key', reply.err)
@@ -49,6 +48,10 @@ local function call(...)
     refuse('server', reply.err)
   end
   return reply
+end
+
+local function call(...)
+  return check(redis.pcall(...))
 end
 
 local function kind_of(key, path)
@@ -77,7 +80,11 @@ local function read(key, path)
 end
 
 local function write(key, path, json)
-  if not call('JSON.SET', key, path, json) then refuse('nopath') end
+  local reply = redis.pcall('JSON.SET', key, path, json)
+  if type(reply) == 'table' and reply.err and string.find(reply.err, 'created at the root', 1, true) then
+    refuse('nokey')
+  end
+  if not check(reply) then refuse('nopath') end
 end
 
 local function quoted(path, name)
@@ -146,14 +153,16 @@ local ops = {}
 
 function ops.set(key, path, a, last, fragile)
   local json, guard = a[1], a[2]
-  local kind = kind_of(key, path)
-  if guard == 'absent' then
-    if kind then return 0 end
-  elseif guard ~= '' then
-    if not kind then refuse('nopath') end
-    if guard ~= 'present' and guard ~= kind then refuse('type', kind, guard) end
+  if guard ~= '' then
+    local kind = kind_of(key, path)
+    if guard == 'absent' then
+      if kind then return 0 end
+    else
+      if not kind then refuse('nopath') end
+      if guard ~= 'present' and guard ~= kind then refuse('type', kind, guard) end
+    end
   end
-  local old = (not last) and kind and read(key, path)
+  local old = (not last) and read(key, path)
   write(key, path, json)
   remember(last, function()
     if old then put_back(key, path, old) else call('JSON.DEL', key, path) end
