@@ -1,7 +1,11 @@
-"""What the differential tests share: settings, and one step done to a plain value and to a live one."""
+"""What the differential tests share: settings, and one step done to a plain value and to a live one.
+
+``RAPYER_EXAMPLES`` in the environment is how many random examples each test tries.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -11,7 +15,7 @@ from rapyer.errors import PipelineError
 
 SETTINGS = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=int(os.environ.get("RAPYER_EXAMPLES", "60")),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

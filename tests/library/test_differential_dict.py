@@ -26,6 +26,10 @@ class Anythings(AtomicRedisModel):
     table: dict[str, Any] = {}
 
 
+class Floats(AtomicRedisModel):
+    table: dict[str, float] = {}
+
+
 class Rows(AtomicRedisModel):
     table: dict[str, list[int]] = {}
 
@@ -50,6 +54,11 @@ KINDS: dict[str, tuple[type[Any], st.SearchStrategy[Any], st.SearchStrategy[Any]
     "numbers": (Numbers, names, st.integers(-4, 4)),
     "large": (Numbers, names, st.integers(-(2**63), 2**63 - 1)),
     "anything": (Anythings, names, anything()),
+    "floats": (
+        Floats,
+        st.sampled_from(["a", "b", "a.b", "", "é"]),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
     "rows": (Rows, names, st.lists(st.integers(-4, 4), max_size=3)),
     "by_number": (ByNumber, st.integers(-3, 3), st.text(max_size=3)),
 }

@@ -54,9 +54,7 @@ class Fields(AtomicRedisModel):
 
 small, large = st.integers(-9, 9), st.integers(MIN, MAX)
 integers = small | large | st.sampled_from([MAX, MIN, MAX - 1, 2**53, 2**53 + 1, -(2**53) - 1])
-numbers = st.integers(-(10**9), 10**9).map(lambda n: n / 8) | st.sampled_from(
-    [0.1, 0.2, -0.0, 1e300, 5e-324, 1e22, 2.0**53, 1e-7]
-)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=6)
 datas = st.binary(max_size=6)
 zones = st.sampled_from(

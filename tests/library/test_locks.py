@@ -1,10 +1,9 @@
-"""Locks: a token and an expiry, renewed while held, released only by their holder."""
+"""Locks: one holder at a time, a token, an expiry that is renewed while held, and no document."""
+# ruff: noqa: PT012 - a lock is lost inside its block
+
+from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -14,127 +13,167 @@ import rapyer
 from rapyer import AtomicRedisModel
 from rapyer.errors import LockError, WrongModelError
 
+from .conftest import Stored
+
 
 class Guarded(AtomicRedisModel):
-    count: int = 0
+    n: int = 0
 
 
-def name_of(model: Guarded) -> str:
-    return f"rapyer:lock:{model.key}"
+def name_of(guarded: Guarded) -> str:
+    return f"rapyer:lock:{guarded.key}"
 
 
-async def until(condition: Any) -> None:
-    """Wait for a condition of the server, with a bound."""
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - the condition is the server's
-            await asyncio.sleep(0)
+async def until(condition: Any, *, polls: int = 20_000) -> None:
+    """Return when ``await condition()`` is true; each poll is a round trip to the server."""
+    for _ in range(polls):
+        if await condition():
+            return
+    raise AssertionError("it never became true")
 
 
-async def test_only_one_holds_a_lock_at_a_time(redis: Redis) -> None:
-    model = await Guarded().save()
+async def test_lock_excludes_other_holders(stored: Stored) -> None:
+    guarded = await Guarded().save()
     inside = 0
 
     async def work() -> None:
         nonlocal inside
-        async with model.lock():
+        mine = await Guarded.get(guarded.key)
+        async with mine.lock():
             inside += 1
             assert inside == 1
-            await redis.ping()
+            await mine.load()
+            mine.n = int(mine.n) + 1
+            await mine.save()
             inside -= 1
 
-    await asyncio.gather(*(work() for _ in range(20)))
-    assert await redis.exists(name_of(model)) == 0
+    await asyncio.gather(*(work() for _ in range(10)))
+    assert (await stored(guarded))["n"] == 10
 
 
-async def test_a_lock_that_is_held_is_not_obtained_in_time(redis: Redis) -> None:
-    model = await Guarded().save()
-    async with model.lock():
-        with pytest.raises(LockError, match="locked by somebody else"):
-            async with rapyer.lock_from_key(model.key, timeout=0):
-                pytest.fail("two holders")
+async def test_lock_is_released_at_the_end_and_after_an_exception(redis: Redis) -> None:
+    guarded = Guarded()
+    async with guarded.lock():
+        assert await redis.exists(name_of(guarded)) == 1
+    assert await redis.exists(name_of(guarded)) == 0
+    with pytest.raises(ZeroDivisionError):
+        async with guarded.alock():
+            raise ZeroDivisionError
+    assert await redis.exists(name_of(guarded)) == 0
 
 
-async def test_a_lock_has_a_token_and_an_expiry(redis: Redis) -> None:
-    model = await Guarded().save()
-    async with model.lock(expiry=30) as lock:
-        held = await redis.get(name_of(model))
-        assert held in (lock.token, lock.token.encode())
-        assert 0 < await redis.pttl(name_of(model)) <= 30_000
-
-
-async def test_a_lock_is_renewed_while_it_is_held(redis: Redis) -> None:
-    model = await Guarded().save()
-    async with model.lock(expiry=0.6):
-        await redis.pexpire(name_of(model), 400)
-
-        async def renewed() -> bool:
-            return bool(await redis.pttl(name_of(model)) > 450)
-
-        await until(renewed)
-
-
-async def test_releasing_ends_nobody_elses_lock(redis: Redis) -> None:
-    model = await Guarded().save()
-    async with model.lock(expiry=60):
-        await redis.set(name_of(model), "somebody else")
-    assert await redis.get(name_of(model)) in (b"somebody else", "somebody else")
-
-
-async def test_a_lost_lock_stops_the_block(redis: Redis) -> None:
-    model = await Guarded().save()
-    with pytest.raises(LockError, match="lost while it was held"):  # noqa: PT012
-        async with model.lock(expiry=0.3):
-            await redis.set(name_of(model), "somebody else")
-            await asyncio.Event().wait()
-
-
-async def test_cancelling_the_holder_releases_the_lock_and_stays_a_cancellation(
-    redis: Redis,
-) -> None:
-    model = await Guarded().save()
-    entered = asyncio.Event()
-
-    async def hold() -> None:
-        async with model.lock(expiry=60):
-            entered.set()
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(hold())
-    await entered.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await redis.exists(name_of(model)) == 0
-
-
-async def test_the_lock_of_a_killed_holder_expires(redis: Redis, rapyer_url: str) -> None:
-    model = await Guarded().save()
-    program = (
-        "import asyncio, sys\n"
-        "from rapyer.connections import Session, client_from_url\n"
-        "from rapyer.locks import lock_key\n"
-        "async def main():\n"
-        "    session = Session.of(client := client_from_url(sys.argv[1]))\n"
-        "    async with lock_key(session, sys.argv[2], expiry=0.5):\n"
-        "        print('held', flush=True)\n"
-        "        await asyncio.Event().wait()\n"
-        "asyncio.run(main())\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", program, rapyer_url, model.key], stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
-    holder.stdout.close()
-    async with model.lock(timeout=20):
+async def test_lock_that_is_taken_raises_after_the_timeout() -> None:
+    guarded = Guarded()
+    async with guarded.lock():
+        for timeout in (0, 0.05):
+            with pytest.raises(LockError) as caught:
+                async with guarded.lock(timeout=timeout):
+                    pytest.fail("two holders")
+            assert guarded.key in str(caught.value)
+    async with guarded.lock(timeout=0):
         pass
 
 
-async def test_lock_keys_never_show_up_as_documents(redis: Redis) -> None:
-    model = await Guarded().save()
-    async with model.lock():
-        assert [found.key for found in await Guarded.find()] == [model.key]
-        with pytest.raises(WrongModelError):
-            await rapyer.get(name_of(model))
+async def test_every_holder_has_a_token_of_its_own_and_an_expiry(redis: Redis) -> None:
+    guarded = Guarded()
+    tokens = set()
+    for _ in range(2):
+        async with guarded.lock(expiry=5) as lock:
+            text = await redis.get(name_of(guarded))
+            assert text in (lock.token, lock.token.encode())
+            assert 0 < await redis.pttl(name_of(guarded)) <= 5000
+            tokens.add(lock.token)
+    assert len(tokens) == 2
+
+
+async def test_lock_of_a_crashed_holder_expires(redis: Redis) -> None:
+    guarded = Guarded()
+    await redis.set(name_of(guarded), "token of the dead", px=50)
+    async with guarded.lock(timeout=5):
+        assert await redis.get(name_of(guarded)) not in ("token of the dead", b"token of the dead")
+
+
+async def test_lock_is_renewed_while_it_is_held(redis: Redis) -> None:
+    guarded = Guarded()
+    async with guarded.lock(expiry=0.3):
+        await redis.pexpire(name_of(guarded), 250)
+
+        async def renewed() -> bool:
+            await asyncio.sleep(0)
+            return bool(await redis.pttl(name_of(guarded)) > 260)
+
+        await until(renewed)
+        with pytest.raises(LockError):
+            async with guarded.lock(timeout=0):
+                pass
+
+
+async def test_only_ones_own_lock_is_released(redis: Redis) -> None:
+    guarded = Guarded()
+    try:
+        async with guarded.lock(expiry=60):
+            await redis.set(name_of(guarded), "somebody else")
+    except LockError:
+        pass
+    assert await redis.get(name_of(guarded)) in ("somebody else", b"somebody else")
+
+
+async def test_a_lock_that_is_lost_stops_its_block(redis: Redis) -> None:
+    guarded = Guarded()
+    with pytest.raises(LockError):
+        async with guarded.lock(expiry=0.1):
+            await redis.set(name_of(guarded), "somebody else")
+            await asyncio.Event().wait()
+    assert await redis.get(name_of(guarded)) in ("somebody else", b"somebody else")
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+async def test_cancelling_the_holder_releases_the_lock(redis: Redis) -> None:
+    guarded = Guarded()
+    inside = asyncio.Event()
+
+    async def hold() -> None:
+        async with guarded.lock():
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await redis.exists(name_of(guarded)) == 0
+
+
+async def test_lock_from_key_is_the_same_lock() -> None:
+    guarded = await Guarded().save()
+    locks = (
+        Guarded.lock_from_key(guarded.key, timeout=0),
+        Guarded.lock_from_key(guarded.pk, timeout=0),
+        Guarded.alock_from_key(guarded.key, timeout=0),
+        rapyer.lock_from_key(guarded.key, timeout=0),
+        rapyer.alock_from_key(guarded.key, timeout=0),
+    )
+    async with guarded.lock():
+        for lock in locks:
+            with pytest.raises(LockError):
+                async with lock:
+                    pass
+    with pytest.raises(WrongModelError):
+        rapyer.lock_from_key("Nobody:1")
+    async with rapyer.lock_from_key(guarded.key, timeout=0):
+        pass
+
+
+async def test_locks_never_show_up_as_documents() -> None:
+    guarded = await Guarded().save()
+    async with guarded.lock(), Guarded.lock_from_key("rapyer:lock:Guarded:x"):
+        assert await Guarded.find() == [guarded]
+        assert [str(key) for key in await Guarded.find_keys()] == [guarded.key]
+
+
+async def test_an_expiry_that_is_no_time_is_refused() -> None:
+    for expiry in (0, -1):
+        with pytest.raises(ValueError, match="positive"):
+            async with Guarded().lock(expiry=expiry):
+                pass
