@@ -81,7 +81,7 @@ class Collection:
     @classmethod
     def find_keys(
         cls, *conditions: Condition, sort: Any = (), limit: int | None = None, offset: int = 0
-    ) -> Find[RapyerKey]:
+    ) -> Find[str]:
         """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
         return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
 
@@ -123,6 +123,58 @@ class Collection:
 
         return await delete_in(cast(Any, cls), *conditions)
 
-    afind, afind_one, afind_keys = find, find_one, find_keys
-    ainsert, adelete_many = insert, delete_many
-    acreate_index = create_index
+    @overload
+    @classmethod
+    def afind(
+        cls,
+        *conditions: Condition,
+        sort: Any = ...,
+        limit: int | None = ...,
+        offset: int = ...,
+        fields: None = ...,
+        missing_ok: bool = ...,
+    ) -> Find[Self]: ...
+
+    @overload
+    @classmethod
+    def afind(
+        cls,
+        *conditions: Condition,
+        sort: Any = ...,
+        limit: int | None = ...,
+        offset: int = ...,
+        fields: Sequence[Any],
+        missing_ok: bool = ...,
+    ) -> Find[dict[str, Any]]: ...
+
+    @classmethod
+    def afind(cls, *conditions: Condition, **options: Any) -> Find[Any]:
+        """The same as :meth:`find`."""
+        return cls.find(*conditions, **options)
+
+    @classmethod
+    async def afind_one(cls, *conditions: Condition, sort: Any = ()) -> Self | None:
+        """The same as :meth:`find_one`."""
+        return await cls.find_one(*conditions, sort=sort)
+
+    @classmethod
+    def afind_keys(
+        cls, *conditions: Condition, sort: Any = (), limit: int | None = None, offset: int = 0
+    ) -> Find[str]:
+        """The same as :meth:`find_keys`."""
+        return cls.find_keys(*conditions, sort=sort, limit=limit, offset=offset)
+
+    @classmethod
+    async def ainsert(cls, *models: Self) -> list[RapyerKey]:
+        """The same as :meth:`insert`."""
+        return await cls.insert(*models)
+
+    @classmethod
+    async def adelete_many(cls, *conditions: Deletable) -> int:
+        """The same as :meth:`delete_many`."""
+        return await cls.delete_many(*conditions)
+
+    @classmethod
+    async def acreate_index(cls, *, rebuild: bool = False) -> bool:
+        """The same as :meth:`create_index`."""
+        return await cls.create_index(rebuild=rebuild)

@@ -43,9 +43,9 @@ def as_sent(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def as_key(word: bytes) -> str:
-    """The inverse of :func:`as_sent`."""
-    return word.decode("utf-8", "surrogateescape")
+def as_keys(words: Iterable[bytes]) -> list[str]:
+    """The inverse of :func:`as_sent`, for many."""
+    return [word.decode("utf-8", "surrogateescape") for word in words]
 
 
 # -- keys --------------------------------------------------------------------------------------------
@@ -61,8 +61,11 @@ class Ownership:
             other for other in others if other != self.prefix and other.startswith(self.prefix)
         )
 
-    def __contains__(self, key: str) -> bool:
-        return key.startswith(self.prefix) and not key.startswith(self._longer)
+    def among(self, keys: list[str]) -> list[str]:
+        """Those of ``keys``, all of which have the prefix, that belong to the model."""
+        if not self._longer:
+            return keys
+        return [key for key in keys if not key.startswith(self._longer)]
 
 
 def escaped_glob(text: str) -> str:
@@ -71,7 +74,7 @@ def escaped_glob(text: str) -> str:
 
 
 async def scanned_keys(
-    model: type[AtomicRedisModel], seen: set[str] | None = None
+    model: type[AtomicRedisModel], seen: set[bytes] | None = None
 ) -> AsyncGenerator[list[str], None]:
     """The keys of all documents of ``model``, in lists, each key once.
 
@@ -82,20 +85,41 @@ async def scanned_keys(
     pattern = as_sent(escaped_glob(owned.prefix) + "*")
     seen = set() if seen is None else seen
     for node in await session.primaries():
-        cursor = b"0"
+        async with aclosing(_scan(session, pattern, node)) as pages:
+            async for words in pages:
+                fresh = set(words).difference(seen)
+                seen |= fresh
+                keys = owned.among(as_keys(fresh))
+                if keys:
+                    yield keys
+
+
+async def _scan(session: Session, pattern: bytes, node: Any) -> AsyncGenerator[list[bytes], None]:
+    """The pages of a SCAN; from the second one on, the next is under way while one is looked at."""
+
+    def ask(cursor: bytes) -> asyncio.Task[Any]:
+        command = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT, b"TYPE", _JSON_TYPE)
+        return asyncio.create_task(session.execute(*command, write=False, node=node))
+
+    under_way = ask(b"0")
+    wanted = False
+    try:
         while True:
-            command = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
-            cursor, words = await session.execute(
-                *command, b"TYPE", _JSON_TYPE, write=False, node=node
-            )
-            fresh = [
-                key for key in dict.fromkeys(map(as_key, words)) if key in owned and key not in seen
-            ]
-            seen.update(fresh)
-            if fresh:
-                yield fresh
-            if int(cursor) == 0:
-                break
+            cursor, words = await under_way
+            more = int(cursor) != 0
+            if more and wanted:
+                under_way = ask(cursor)
+            yield words
+            if not more:
+                return
+            if not wanted:
+                wanted, under_way = True, ask(cursor)
+    except GeneratorExit:
+        await asyncio.gather(under_way, return_exceptions=True)
+        raise
+    except BaseException:
+        under_way.cancel()
+        raise
 
 
 async def regrouped(
@@ -164,7 +188,7 @@ async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
     for session, positions in by_session(chunk).items():
         groups = slot_groups(session, [chunk[position][1] for position in positions])
         commands = [
-            (b"JSON.MGET", *(as_sent(chunk[positions[at]][1]) for at in group), b".")
+            (b"JSON.MGET", *[as_sent(chunk[positions[at]][1]) for at in group], b".")
             for group in groups
         ]
         replies = await session.execute_many(commands, write=False)

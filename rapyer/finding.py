@@ -8,13 +8,14 @@ expression evaluated on it, so the results are the same either way. Reading is i
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from rapyer import registry
 from rapyer.binding import native
+from rapyer.config import refresh_of
 from rapyer.documents import load_document
 from rapyer.errors import BulkError, DocumentError, InvalidValueError, KeyNotFound, WrongModelError
 from rapyer.expressions import And, Expression, FieldReference
@@ -73,9 +74,9 @@ class Find(Generic[T]):
     most: int | None = None
     skipped: int = 0
     missing_ok: bool = False
-    make: Callable[[str, Any], T] = field(default=lambda key, document: cast(T, document))
-    reads: bool = True
-    """Whether results are made of documents; of keys alone otherwise."""
+    shape: Callable[[Any], T] | None = None
+    """What results are made of documents by; None for the documents themselves."""
+    only_keys: bool = False
 
     # -- refining --------------------------------------------------------------------------------
 
@@ -110,17 +111,14 @@ class Find(Generic[T]):
             ((place, _),) = as_order(self.model, (name,))
             places[name if isinstance(name, str) else str(place)] = place
 
-        def make(key: str, document: Any) -> dict[str, Any]:
+        def shape(document: Any) -> dict[str, Any]:
             return {name: native(place.read(document)) for name, place in places.items()}
 
-        return self._of(make)
+        return cast("Find[dict[str, Any]]", replace(self, shape=cast(Any, shape), only_keys=False))
 
-    def keys(self) -> Find[RapyerKey]:
+    def keys(self) -> Find[str]:
         """The keys instead of the documents; nothing is read where no expression or order needs it."""
-        return replace(self._of(lambda key, document: RapyerKey(key)), reads=False)
-
-    def _of(self, make: Callable[[str, Any], Any]) -> Find[Any]:
-        return cast("Find[Any]", replace(self, make=cast(Any, make)))
+        return cast("Find[str]", replace(self, only_keys=True))
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -141,11 +139,16 @@ class Find(Generic[T]):
         """How many results there are. Documents are read where an expression or keys need it."""
         if self.order:
             return await replace(self, order=()).count()
-        counted = 0
-        async with aclosing(self.keys().results()) as results:
-            async for _ in results:
-                counted += 1
-        return counted
+        counted, problems = 0, Problems(self.missing_ok)
+        last = None if self.most is None else self.skipped + self.most
+        async with aclosing(self.keys()._groups(problems)) as groups:
+            async for group in groups:
+                counted += len(group)
+                if last is not None and counted >= last:
+                    counted = last
+                    break
+        problems.report()
+        return max(0, counted - self.skipped)
 
     async def explain(self) -> str:
         """How the search gets its keys: the given ones, the index's query, or a scan and why."""
@@ -161,8 +164,9 @@ class Find(Generic[T]):
     async def _list(self) -> list[T]:
         found: list[T] = []
         try:
-            async for result in self.results():
-                found.append(result)  # noqa: PERF401 - the ones before an error are kept
+            async with aclosing(self._pages()) as pages:
+                async for page in pages:
+                    found += page
         except BulkError as error:
             error.documents = found  # type: ignore[attr-defined]
             raise
@@ -170,56 +174,107 @@ class Find(Generic[T]):
 
     async def results(self) -> AsyncGenerator[T, None]:
         """The results one by one; closing the generator ends the search at once."""
+        async with aclosing(self._pages()) as pages:
+            async for page in pages:
+                for result in page:
+                    yield result
+
+    async def _pages(self) -> AsyncGenerator[list[T], None]:
+        """The results in lists."""
         if self.most == 0:
             return
         problems = Problems(self.missing_ok)
-        search = await self._in_order(problems) if self.order else self
-        skip, left = search.skipped, search.most
-        async with aclosing(search.matching(problems)) as groups:
+        source = self._sorted(problems) if self.order else self._as_found(problems)
+        async with aclosing(source) as pages:
+            async for page in pages:
+                yield page
+        problems.report()
+
+    async def _as_found(self, problems: Problems) -> AsyncGenerator[list[T], None]:
+        skip, left = self.skipped, self.most
+        async with aclosing(self._groups(problems)) as groups:
             async for group in groups:
-                page, skip = group[skip:], max(0, skip - len(group))
+                page = group
+                if skip:
+                    page, skip = group[skip:], max(0, skip - len(group))
                 if left is not None:
                     page = page[:left]
                     left -= len(page)
-                if self.reads:
-                    await refresh_ttls([found.entry for found in page])
-                for found in page:
-                    yield self.make(found.entry[1], found.document)
+                if page:
+                    yield await self._made(page)
                 if left == 0:
-                    break
-        problems.report()
+                    return
+
+    async def _sorted(self, problems: Problems) -> AsyncGenerator[list[T], None]:
+        """First all that match, of which only what they are sorted by is held; then the page of them."""
+        rows = [
+            (values_of(found.document, self.order), found.entry)
+            async for group in self.matching(problems)
+            for found in group
+        ]
+        put_in_order(rows, self.order, values=lambda row: row[0], key=lambda row: row[1][1])
+        last = None if self.most is None else self.skipped + self.most
+        page = tuple(entry for _, entry in rows[self.skipped : last])
+        if self.only_keys:
+            yield cast("list[T]", [key for _, key in page])
+            return
+        again = replace(self, given=page, order=(), skipped=0, most=None)
+        gone_meanwhile = Problems(missing_ok=True)
+        async with aclosing(again._as_found(gone_meanwhile)) as pages:
+            async for documents in pages:
+                yield documents
+        problems.failures.update(gone_meanwhile.failures)
+
+    async def _groups(self, problems: Problems) -> AsyncGenerator[list[Any], None]:
+        """What results are made of, in lists: documents that match, or keys."""
+        source = self.matching(problems) if self._needs_documents() else self._all_keys()
+        async with aclosing(source) as groups:
+            async for group in groups:
+                yield group
+
+    def _all_keys(self) -> AsyncGenerator[list[Any], None]:
+        assert self.model is not None
+        return self._keys(self.model)
+
+    async def _made(self, page: list[Any]) -> list[T]:
+        if self.only_keys:
+            keys = [found.entry[1] for found in page] if self._needs_documents() else page
+            return cast("list[T]", keys)
+        if self.model is None or refresh_of(self.model.Meta) is not None:
+            await refresh_ttls([found.entry for found in page])
+        if self.shape is None:
+            return [found.document for found in page]
+        return [self.shape(found.document) for found in page]
 
     async def matching(self, problems: Problems) -> AsyncGenerator[list[Found], None]:
         """The documents that match, in lists as they were read."""
-        if not self._needs_documents():
-            async for entries in self._entries():
-                yield [Found(entry, None, b"") for entry in entries]
-            return
         size = CHUNK
         if self.most is not None and self.expression is None and not self.order:
             size = min(CHUNK, self.skipped + self.most)
-        strict = self.given is not None
         async with aclosing(read_overlapping(regrouped(self._entries(), size))) as chunks:
             async for chunk in chunks:
-                found: list[Found] = []
-                for entry, text in chunk:
-                    if text is None:
-                        if strict:
-                            problems.missing(entry[1])
-                        continue
-                    try:
-                        document = load_document(entry[0], entry[1], text)
-                    except DocumentError as error:
-                        problems.failures[entry[1]] = error
-                        continue
-                    if self.expression is None or self.expression.matches(document):
-                        found.append(Found(entry, document, text))
-                yield found
+                yield [
+                    found for entry, text in chunk if (found := self._found(entry, text, problems))
+                ]
+
+    def _found(self, entry: Entry, text: bytes | None, problems: Problems) -> Found | None:
+        model, key = entry
+        if text is None:
+            if self.given is not None:
+                problems.missing(key)
+            return None
+        try:
+            document = load_document(model, key, text)
+        except DocumentError as error:
+            problems.failures[key] = error
+            return None
+        if self.expression is None or self.expression.matches(document):
+            return Found(entry, document, text)
+        return None
 
     def _needs_documents(self) -> bool:
-        return (
-            self.reads or self.expression is not None or bool(self.order) or self.given is not None
-        )
+        given = self.given is not None
+        return not self.only_keys or self.expression is not None or bool(self.order) or given
 
     async def _entries(self) -> AsyncGenerator[list[Entry], None]:
         if self.given is not None:
@@ -237,38 +292,6 @@ class Find(Generic[T]):
         from rapyer.searching import candidate_keys
 
         return candidate_keys(model, self.expression)
-
-    async def _in_order(self, problems: Problems) -> Find[T]:
-        """This search over the keys of all that match, sorted and cut to the page."""
-        rows = [
-            (values_of(found.document, self.order), found.entry)
-            async for group in self.matching(problems)
-            for found in group
-        ]
-        put_in_order(rows, self.order, values=lambda row: row[0], key=lambda row: row[1][1])
-        last = None if self.most is None else self.skipped + self.most
-        page = tuple(entry for _, entry in rows[self.skipped : last])
-        return _Again(
-            **{**_attributes(self), "given": page, "order": (), "skipped": 0, "most": None}
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Again(Find[T]):
-    """The second reading of documents that were there a moment ago."""
-
-    async def matching(self, problems: Problems) -> AsyncGenerator[list[Found], None]:
-        again = Problems(missing_ok=True)
-        if not self.reads:
-            yield [Found(entry, None, b"") for entry in self.given or ()]
-            return
-        async for group in super().matching(again):
-            yield group
-        problems.failures.update(again.failures)
-
-
-def _attributes(search: Find[Any]) -> Mapping[str, Any]:
-    return {name: getattr(search, name) for name in Find.__dataclass_fields__}
 
 
 class Problems:

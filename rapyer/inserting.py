@@ -90,14 +90,14 @@ async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
 
     Sends JSON.SET NX for each document, 200 at a time; where there is a TTL one EVALSHA for 200.
     """
-    _refuse_unfit(models)
+    keys = _keys_of_fit(models)
     if current_batch() is not None:
         for model in models:
             await model.save(nx=True)
-        return [RapyerKey(model.key) for model in models]
+        return list(map(RapyerKey, keys))
     report, task = _Report(), None
     try:
-        for chunk in _chunks(models, report):
+        for chunk in _chunks(models, keys, report):
             if task is not None:
                 await task
             task = asyncio.create_task(_send(chunk, report))
@@ -112,8 +112,9 @@ async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
     return report.written
 
 
-def _refuse_unfit(models: Sequence[Any]) -> None:
-    seen: set[str] = set()
+def _keys_of_fit(models: Sequence[Any]) -> list[str]:
+    """The keys of ``models``, all of which can be inserted."""
+    keys: dict[str, None] = {}
     for model in models:
         if not isinstance(model, AtomicRedisModel):
             raise WrongModelError(f"insert takes models, not {model!r}")
@@ -122,17 +123,20 @@ def _refuse_unfit(models: Sequence[Any]) -> None:
                 f"{model.key} holds this {type(model).__name__}: only whole documents are inserted"
             )
         check_key_unchanged(model)
-        if model.key in seen:
-            raise KeyExistsError(f"{model.key} is to be inserted twice; nothing was sent")
-        seen.add(model.key)
+        key = model.__rapyer_key__()
+        if key in keys:
+            raise KeyExistsError(f"{key} is to be inserted twice; nothing was sent")
+        keys[key] = None
+    return list(keys)
 
 
-def _chunks(models: Sequence[AtomicRedisModel], report: _Report) -> Iterator[list[_New]]:
+def _chunks(
+    models: Sequence[AtomicRedisModel], keys: Sequence[str], report: _Report
+) -> Iterator[list[_New]]:
     """The documents in chunks of one model class and bounded size; those without a JSON form fail."""
     chunk: list[_New] = []
     size = 0
-    for model in models:
-        key = model.__rapyer_key__()
+    for model, key in zip(models, keys, strict=True):
         try:
             new = _New(model, key, model.__rapyer_text__())
         except RapyerError as error:

@@ -16,7 +16,7 @@ import redis.exceptions
 
 from rapyer.errors import MissingModuleError
 from rapyer.expressions import Expression
-from rapyer.fetching import Ownership, as_key, scanned_keys, session_of_model
+from rapyer.fetching import Ownership, as_keys, scanned_keys, session_of_model
 from rapyer.index import as_mapping, differences, index_name, index_state, obstacle_to_indexes
 from rapyer.indexed import index_schema
 from rapyer.querying import Query
@@ -42,16 +42,17 @@ async def candidate_keys(
 
     Sends FT.INFO, FT.AGGREGATE and FT.CURSOR where the index can tell, SCAN where it cannot.
     """
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     plan = await _plan(model, expression)
     if isinstance(plan, _Plan):
-        complete = _Completeness()
-        async with aclosing(_asked(model, plan, complete)) as groups:
-            async for group in groups:
-                fresh = [key for key in group if key not in seen]
-                seen.update(fresh)
-                if fresh:
-                    yield fresh
+        complete, owned = _Completeness(), Ownership(model)
+        async with aclosing(_asked(model, plan, complete)) as pages:
+            async for page in pages:
+                fresh = set(page).difference(seen)
+                seen |= fresh
+                keys = owned.among(as_keys(fresh))
+                if keys:
+                    yield keys
         if complete.reached:
             return
     async with aclosing(scanned_keys(model, seen)) as groups:
@@ -110,8 +111,8 @@ class _Completeness:
 
 async def _asked(
     model: type[AtomicRedisModel], plan: _Plan, complete: _Completeness
-) -> AsyncGenerator[list[str], None]:
-    session, owned, name = session_of_model(model), Ownership(model), index_name(model)
+) -> AsyncGenerator[list[bytes], None]:
+    session, name = session_of_model(model), index_name(model)
     # Grouping makes the server finish the search before it answers; a cursor over a search that is
     # still going on loses documents when others write.
     command: list[bytes | str | int]
@@ -130,9 +131,7 @@ async def _asked(
             page = _keys_in(reply)
             if page is None:
                 return
-            keys = [key for key in page if key in owned]
-            if keys:
-                yield keys
+            yield page
             if cursor == 0:
                 complete.reached = True
                 return
@@ -143,7 +142,7 @@ async def _asked(
             await session.execute_many([(b"FT.CURSOR", b"DEL", name, cursor)], write=False)
 
 
-def _keys_in(reply: Any) -> list[str] | None:
+def _keys_in(reply: Any) -> list[bytes] | None:
     """The keys in one page, of RESP3 or RESP2; None when the server warns that there should be more.
 
     Documents that have expired but are not removed yet come without a key.
@@ -155,4 +154,4 @@ def _keys_in(reply: Any) -> list[str] | None:
         rows = [as_mapping(as_mapping(row)["extra_attributes"]) for row in page["results"]]
     else:
         rows = [as_mapping(row) for row in reply[1:]]
-    return [as_key(row["__key"]) for row in rows if row.get("__key") is not None]
+    return [row["__key"] for row in rows if row.get("__key") is not None]
