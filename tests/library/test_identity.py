@@ -6,20 +6,20 @@ import base64
 import copy
 import pickle
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr
 
 from rapyer import AtomicRedisModel, RapyerError, RapyerKey
 from rapyer.errors import DetachedError, KeyNotFound, WrongModelError
 from rapyer.fields import Key
 
 from .conftest import Stored
-from .differential import SETTINGS
+from .differential import SETTINGS, exactly
 
 
 class Item(BaseModel):
@@ -535,6 +535,68 @@ async def test_clone_is_deep_and_native_all_the_way() -> None:
     zone = datetime(2024, 7, 1, 5, tzinfo=UTC).astimezone()
     moved = Box(moment=zone)
     assert moved.moment.clone().isoformat() == zone.isoformat()  # type: ignore[attr-defined]
+
+
+def test_clone_of_what_was_never_read_is_deep_too() -> None:
+    box = three()
+    for cloned in (box.items.clone(), box.clone().items):  # type: ignore[attr-defined]
+        cloned[0].n = 99
+        cloned[0].tags.append("x")
+    box.table.clone()["a"].tags.append("x")  # type: ignore[attr-defined]
+    assert box == three()
+
+
+async def test_copies_have_private_attributes_of_their_own() -> None:
+    class Private(AtomicRedisModel):
+        n: int = 0
+        _seen: list[int] = PrivateAttr(default_factory=list)
+
+    original = await Private().save()
+    for copied in (await original.duplicate(), original.clone(), copy.deepcopy(original)):
+        copied._seen.append(1)
+        copied._seen = [2]
+    assert original._seen == []
+
+
+ALIKE: list[tuple[Any, Any]] = [
+    (True, 1),
+    (1, 1.0),
+    (0.0, -0.0),
+    ([1], [True]),
+    ({"k": 0}, {"k": False}),
+    ([[1, 2.0]], [[1.0, 2]]),
+]
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [*ALIKE, *((b, a) for a, b in ALIKE)])
+async def test_local_values_are_exactly_the_servers_where_python_finds_them_equal(
+    mine: Any, theirs: Any
+) -> None:
+    class Loose(AtomicRedisModel):
+        items: list[Any] = []
+        table: dict[str, Any] = {}
+
+    model = await Loose(items=[mine], table={"k": mine}).save()
+    other = await Loose.get(model.key)
+    other.items, other.table = [theirs], {"k": theirs}
+    await other.save()
+    await model.items.aappend("x")  # type: ignore[attr-defined]
+    await model.table.aset_item("x", 1)  # type: ignore[attr-defined]
+    assert exactly(model.items) == exactly([theirs, "x"])
+    assert exactly(model.table) == exactly({"k": theirs, "x": 1})
+
+
+async def test_local_datetimes_have_the_servers_zone() -> None:
+    class Moments(AtomicRedisModel):
+        items: list[datetime]
+
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    model = await Moments(items=[moment]).save()
+    other = await Moments.get(model.key)
+    other.items = [moment.astimezone(timezone(timedelta(hours=5)))]
+    await other.save()
+    await model.items.aappend(moment)  # type: ignore[attr-defined]
+    assert model.items[0].isoformat() == "2024-01-01T05:00:00+05:00"
 
 
 # -- no model ------------------------------------------------------------------------------------------
