@@ -17,6 +17,7 @@ from rapyer.errors import (
     ConstraintError,
     EmptyContainerError,
     IntegerOverflowError,
+    InvalidValueError,
     ItemIndexError,
     KeyExistsError,
     KeyNotFound,
@@ -269,6 +270,10 @@ def _error(reason: str, detail: str, more: str, step: Primitive) -> RapyerError:
     if reason == "overflow":
         return IntegerOverflowError(
             f"{where}: {detail} and {more} together exceed the number's range"
+        )
+    if reason == "inexact":
+        return InvalidValueError(
+            f"{where}: the float under the key {detail!r} cannot be stored exactly: no path names that key"
         )
     if reason == "conflict":
         return ConflictError(f"{step.key} was changed by somebody else; nothing was applied")

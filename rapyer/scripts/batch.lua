@@ -31,7 +31,7 @@
 --
 -- Reply   {stamp, answer, answer …} — stamp: server time in µs, answers in the order of operations;
 --         {-1, position of the refused operation from 0, reason, detail, detail} — nothing is changed.
--- Reasons nokey nopath type key index empty bound length overflow retry conflict exists checked server
+-- Reasons nokey nopath type key index empty bound length overflow retry conflict exists inexact checked server
 -- Errors  none of its own; commands that the server refuses come back as reason 'server'.
 
 local undo = {}
@@ -94,7 +94,17 @@ local function quoted(path, name)
   return nil
 end
 
-local function add_differences(key, path, wanted, stored)
+local function differs(wanted, stored)
+  if type(wanted) ~= 'table' or type(stored) ~= 'table' then
+    return type(wanted) == 'number' and wanted ~= stored
+  end
+  for name, value in pairs(wanted) do
+    if differs(value, stored[name]) then return true end
+  end
+  return false
+end
+
+local function add_differences(key, path, wanted, stored, restoring)
   if type(wanted) == 'number' then
     if type(stored) == 'number' and wanted ~= stored then
       call('JSON.NUMINCRBY', key, path, string.format('%.17g', wanted - stored))
@@ -103,21 +113,26 @@ local function add_differences(key, path, wanted, stored)
     for name, value in pairs(wanted) do
       local child
       if type(name) == 'number' then child = path .. '[' .. (name - 1) .. ']' else child = quoted(path, name) end
-      if child then add_differences(key, child, value, stored[name]) end
+      if child then
+        add_differences(key, child, value, stored[name], restoring)
+      elseif not restoring and differs(value, stored[name]) then
+        refuse('inexact', name)
+      end
     end
   end
 end
 
-local function repair(key, path, json)
+local function repair(key, path, json, restoring)
   local stored = read(key, path)
   if stored and stored ~= json then
-    add_differences(key, path, cjson.decode('[' .. json .. ']')[1], cjson.decode('[' .. stored .. ']')[1])
+    local wanted = cjson.decode('[' .. json .. ']')[1]
+    add_differences(key, path, wanted, cjson.decode('[' .. stored .. ']')[1], restoring)
   end
 end
 
 local function put_back(key, path, json)
   call('JSON.SET', key, path, json)
-  repair(key, path, json)
+  repair(key, path, json, true)
 end
 
 -- Canonical decimal integers compared as text: doubles end at 2^53.
@@ -294,7 +309,7 @@ function ops.pop(key, path, a, last)
   remember(last, function()
     if at == len - 1 then call('JSON.ARRAPPEND', key, path, text)
     else call('JSON.ARRINSERT', key, path, at, text) end
-    repair(key, path .. '[' .. at .. ']', text)
+    repair(key, path .. '[' .. at .. ']', text, true)
   end)
   return text
 end
@@ -447,7 +462,7 @@ local function run()
     cursor = cursor + 4 + argc
     local fragile = string.sub(code, -1) == '!'
     if fragile then code = string.sub(code, 1, -2) end
-    answers[op + 1] = ops[code](key, path, a, op >= refusable, fragile)
+    answers[op + 1] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
   end
 end
 
