@@ -7,7 +7,6 @@ command in process, as if on a terminal or in a pipe.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -35,7 +34,7 @@ class Environment:
     @classmethod
     def of_process(cls) -> Environment:
         """The surroundings of this process."""
-        size = shutil.get_terminal_size()
+        columns, lines = _terminal_size()
         return cls(
             stdin=sys.stdin,
             stdout=sys.stdout,
@@ -43,8 +42,8 @@ class Environment:
             stdin_is_terminal=_is_terminal(sys.stdin),
             stdout_is_terminal=_is_terminal(sys.stdout),
             stderr_is_terminal=_is_terminal(sys.stderr),
-            width=size.columns,
-            height=size.lines,
+            width=columns,
+            height=lines,
             environ=os.environ,
             cwd=Path.cwd(),
         )
@@ -114,6 +113,23 @@ class Environment:
             return Path(named)
         home = self.environ.get("HOME")
         return (Path(home) if home else Path.home()) / below_home
+
+
+def _terminal_size() -> tuple[int, int]:
+    """Columns and lines: of ``COLUMNS`` and ``LINES``, else of the terminal, else 80 and 24."""
+    found = (80, 24)
+    for descriptor in (1, 2, 0):
+        try:
+            size = os.get_terminal_size(descriptor)
+        except OSError:
+            continue
+        found = (size.columns or 80, size.lines or 24)
+        break
+    columns, lines = os.environ.get("COLUMNS", ""), os.environ.get("LINES", "")
+    return (
+        int(columns) if columns.isdigit() and int(columns) else found[0],
+        int(lines) if lines.isdigit() and int(lines) else found[1],
+    )
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -6,10 +6,8 @@ loaded for a terminal.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,21 +20,57 @@ from rapyer_cli.grammar import Invocation, Verbs
 def run_words(words: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
     try:
-        return asyncio.run(run_words_async(words, environment))
+        prepared = _prepare(words, environment)
+        if not isinstance(prepared, Invocation):
+            return prepared
+        import asyncio
+
+        return asyncio.run(_perform(prepared, environment))
     except KeyboardInterrupt:
         environment.note("rapyer: interrupted")
         return Exit.INTERRUPTED
-
-
-async def run_words_async(words: Sequence[str], environment: Environment) -> int:
-    """As :func:`run_words`, inside an event loop."""
-    try:
-        return await _run(words, environment)
     except BrokenPipeError:
         _forget_stdout(environment)
         return Exit.DONE
-    except (Exception, asyncio.CancelledError) as error:
+    except Exception as error:
         return report(error, environment, debug="--debug" in words)
+
+
+def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int:
+    """The line that is to be run, or the exit code when showing help was all."""
+    from rapyer_cli.app import parse
+
+    if words[:1] == ["__complete"] and len(words) > 1:
+        import asyncio
+
+        from rapyer_cli.verbs.completing import complete
+
+        return asyncio.run(complete(words[1:], environment))
+    invocation = parse(words, _verbs_for(words))
+    if invocation is None:
+        return _without_verb(words, environment)
+    if invocation.flag("help"):
+        from rapyer_cli.help import page
+
+        environment.stdout.write(page(invocation.verb, min(environment.width, 100)))
+        return Exit.DONE
+    if not invocation.verb.in_shell:
+        raise UsageError(f"{invocation.verb.name} is a verb of the REPL; 'rapyer repl' opens it")
+    return invocation
+
+
+async def _perform(invocation: Invocation, environment: Environment) -> int:
+    import asyncio
+
+    from rapyer_cli.execute import run
+    from rapyer_cli.session import session_for
+    from rapyer_cli.verbs import all_verbs
+
+    try:
+        async with session_for(environment, all_verbs, choices_of(invocation)) as session:
+            return await run(session, invocation)
+    except asyncio.CancelledError as error:
+        return report(error, environment, debug=invocation.flag("debug"))
 
 
 def report(error: BaseException, environment: Environment, *, debug: bool = False) -> int:
@@ -53,6 +87,8 @@ def report(error: BaseException, environment: Environment, *, debug: bool = Fals
 
 def redacted_traceback(error: BaseException) -> str:
     """The traceback of ``error`` without passwords of URLs."""
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     if "://" in text and "rapyer.connections" in sys.modules:
         from rapyer.connections import redact_url
@@ -60,32 +96,6 @@ def redacted_traceback(error: BaseException) -> str:
         words = [redact_url(word) if "://" in word else word for word in text.split(" ")]
         text = " ".join(words)
     return text
-
-
-async def _run(words: Sequence[str], environment: Environment) -> int:
-    from rapyer_cli.app import parse
-    from rapyer_cli.verbs import all_verbs
-
-    if words[:1] == ["__complete"] and len(words) > 1:
-        from rapyer_cli.verbs.completing import complete
-
-        return await complete(words[1:], environment)
-    verbs = _verbs_for(words)
-    invocation = parse(words, verbs)
-    if invocation is None:
-        return _without_verb(words, environment)
-    if invocation.flag("help"):
-        from rapyer_cli.help import page
-
-        environment.stdout.write(page(invocation.verb, min(environment.width, 100)))
-        return Exit.DONE
-    if not invocation.verb.in_shell:
-        raise UsageError(f"{invocation.verb.name} is a verb of the REPL; 'rapyer repl' opens it")
-    from rapyer_cli.execute import run
-    from rapyer_cli.session import session_for
-
-    async with session_for(environment, all_verbs, choices_of(invocation)) as session:
-        return await run(session, invocation)
 
 
 def choices_of(invocation: Invocation) -> Any:

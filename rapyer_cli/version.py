@@ -1,13 +1,10 @@
-"""The version, without importing anything but the metadata of the installation."""
+"""The version, without importing anything that takes time."""
 
 from __future__ import annotations
 
 
 def version() -> str:
-    """The installed version of rapyer."""
-    from importlib.metadata import PackageNotFoundError, version
+    """The version of rapyer."""
+    from rapyer import __version__
 
-    try:
-        return version("rapyer")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
+    return __version__

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.values import assignment_of, text_given, typed
 from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
     from rapyer.places import Place
     from rapyer_cli.plan import Plan
+    from rapyer_cli.session import Session
 
 
 async def new(session: Session, invocation: Invocation) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import escape_key
 from rapyer_cli.exits import Exit
@@ -12,8 +12,10 @@ from rapyer_cli.failures import ModelsError, UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.outcomes import Ended
 from rapyer_cli.render.text import counted
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Table
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 @dataclass(slots=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import NotFound, ValueRefused
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.outcomes import Ended
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Compared
 from rapyer_cli.verbs.arguments import LOOK_EXITS
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def diff(session: Session, invocation: Invocation) -> Ended:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Lines
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -50,3 +50,6 @@ VERBS = (
         connects=False,
     ),
 )
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session

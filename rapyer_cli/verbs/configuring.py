@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.grammar import Invocation, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Table
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def config(session: Session, invocation: Invocation) -> Table:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import platform
-import statistics
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import failure_of
 from rapyer_cli.grammar import Invocation, Verb
 from rapyer_cli.outcomes import Ended
 from rapyer_cli.render.text import counted
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Table
 from rapyer_cli.version import version
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 _PINGS = 10
 _SAMPLED = 200
@@ -60,6 +61,8 @@ def _of_models(session: Session) -> list[Row]:
 
 
 async def _of_server(session: Session) -> AsyncIterator[Row]:
+    import statistics
+
     from rapyer.connections import check_server, redact_url
 
     client = await session.client()

@@ -8,12 +8,14 @@ import os
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused, ValueRefused
 from rapyer_cli.grammar import Invocation, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def edit(session: Session, invocation: Invocation) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.outcomes import Ended
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import FieldRow, Lines, Shown
 
 _ACTIONS = ("start", "stop", "status")
@@ -57,3 +56,6 @@ VERBS = (
         connects=False,
     ),
 )
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session

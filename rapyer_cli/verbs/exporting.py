@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.text import counted
-from rapyer_cli.session import Session
 from rapyer_cli.verbs.arguments import LOOK_EXITS
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 _CHUNK = 200
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.addresses import escape_key
 from rapyer_cli.failures import UsageError, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Shape, Shown, Table
 from rapyer_cli.verbs.arguments import LIMIT, LOOK_EXITS, MODEL
 from rapyer_cli.verbs.look import number_of
 
 if TYPE_CHECKING:
     from rapyer.expressions import Expression, FieldReference
+    from rapyer_cli.session import Session
 
 _LISTED = 100
 _SCALARS = ("str", "int", "float", "bool", "datetime", "object")

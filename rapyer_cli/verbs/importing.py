@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rapyer_cli.differences import same
 from rapyer_cli.exits import Exit
@@ -19,7 +19,6 @@ from rapyer_cli.failures import CliError, NotFound, Refused, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.outcomes import Ended
 from rapyer_cli.render.text import counted, cut
-from rapyer_cli.session import Session
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _CHUNK = 200
@@ -29,6 +28,9 @@ _NOT_OF_THE_LINE = (
     *("OutOfMemoryError", "ReadOnlyError", "NoPermissionError", "BusyLoadingError"),
     *("ClusterDownError", "MasterDownError", "MissingModuleError"),
 )
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 @dataclass(frozen=True, slots=True)

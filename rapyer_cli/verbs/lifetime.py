@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, UsageError, ValueRefused
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Shown
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def ttl(session: Session, invocation: Invocation) -> Any:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.addresses import Address, escape_key
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import Invocation, Kind, Option, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
-    pass
+    from rapyer_cli.session import Session
 
 _LISTED = 100
 

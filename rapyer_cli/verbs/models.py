@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import ModelsError, NotFound
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Column, Shape, Table
 from rapyer_cli.verbs.arguments import LOOK_EXITS
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def models(session: Session, invocation: Invocation) -> Shape:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import ROOT, Address
 from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Lines, Shape
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def cd(session: Session, invocation: Invocation) -> Shape | None:

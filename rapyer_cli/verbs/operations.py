@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, UsageError
 from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb, Verbs
-from rapyer_cli.session import Session
 from rapyer_cli.values import amount_of, assignment_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from rapyer.places import Place
     from rapyer.schema import ValueSpec
     from rapyer_cli.plan import Plan
+    from rapyer_cli.session import Session
 
 _SEVERITY: tuple[Effect, ...] = ("read", "write", "destructive")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, UsageError, failure_of
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.outcomes import Ended
-from rapyer_cli.session import Session
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _NOT_IN_FILES = (
@@ -24,6 +23,9 @@ _NOT_IN_FILES = (
     "history",
     "watch",
 )
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 
 async def run_file(session: Session, invocation: Invocation) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rapyer_cli.exits import Exit
 from rapyer_cli.grammar import Invocation, Verb
 from rapyer_cli.outcomes import Ended
-from rapyer_cli.session import Session
 
 
 async def repl(session: Session, invocation: Invocation) -> Ended:
@@ -26,3 +27,6 @@ VERBS = (
         connects=False,
     ),
 )
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session

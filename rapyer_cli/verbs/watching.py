@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address
 from rapyer_cli.differences import MISSING, Difference, differences
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.session import Session
 from rapyer_cli.shapes import Changed, Effect, Shown
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 from rapyer_cli.verbs.look import number_of
+
+if TYPE_CHECKING:
+    from rapyer_cli.session import Session
 
 _POLL_SECONDS = 1.0
 _MOST_SAMPLES = 40
