@@ -42,7 +42,6 @@ _TRANSFORMING_CONFIG = (
     "coerce_numbers_to_str",
 )
 _PLAIN_ALIAS = re.compile(r"[A-Za-z]\w*\Z", re.ASCII)
-_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,9 @@ def _collect(
     path: tuple[str, ...],
     unsure: str | None,
     found: IndexSchema,
+    outer: tuple[type[BaseModel], ...] = (),
 ) -> None:
+    outer = (*outer, model)  # a model inside itself is not indexed again
     unsure = unsure or _rewritten_by(spec, model)
     for name, field in model.__pydantic_fields__.items():
         place, inner = (*path, name), spec.field(name)
@@ -106,12 +107,13 @@ def _collect(
                 alias = "__".join(place)
                 taken = {known.alias for known in found.fields.values()}
                 if not _PLAIN_ALIAS.match(alias) or alias in taken:
-                    alias = f"field{len(found.fields)}"
+                    numbered = (f"field{number}" for number in range(len(taken) + 1))
+                    alias = next(name for name in numbered if name not in taken)
                 found.fields[place] = IndexedField(place, alias, *form)
-        elif inner.model is not None and len(place) < _MAX_DEPTH:
+        elif inner.model is not None and inner.model not in outer:
             wrapper = _wrapper_of(inner.schema, inner)
             hidden = wrapper and f"{wrapper} of {'.'.join(place)} may change it when it is loaded"
-            _collect(inner.model, inner, place, unsure or hidden, found)
+            _collect(inner.model, inner, place, unsure or hidden, found, outer)
 
 
 def _is_marked(field: FieldInfo) -> bool:

@@ -23,6 +23,7 @@ from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConfigurationError, MissingModuleError
 from rapyer.expressions import Expression
 from rapyer.index import IndexDefinitionError, has_index
+from rapyer.indexed import index_schema
 from rapyer.types import RedisDatetimeTimestamp
 from tests.conftest import StartServer
 
@@ -236,6 +237,27 @@ async def test_model_without_usable_fields_says_why() -> None:
         ConfigurationError, match=r"price: an index cannot answer exactly for decimal"
     ):
         await Priced.create_index()
+
+
+async def test_names_in_the_index_are_distinct_and_models_inside_themselves_are_left_out() -> None:
+    class Inner(BaseModel):
+        b: Index[int] = 0
+
+    class Odd(AtomicRedisModel):
+        field1: Index[int] = 0
+        größe: Index[int] = 0
+        a__b: Index[int] = 0
+        a: Inner = Inner()
+        parent: Odd | None = None
+        left: Odd | None = None
+
+    Odd.model_rebuild(_types_namespace={"Odd": Odd, "Inner": Inner})
+    fields = index_schema(Odd).fields
+    assert list(fields) == [("field1",), ("größe",), ("a__b",), ("a", "b")]
+    assert len({field.alias for field in fields.values()}) == 4
+    await Odd.create_index()
+    await Odd(größe=3, a__b=1, a=Inner(b=2)).save()
+    assert await Odd.find((Odd.größe == 3) & (Odd.a__b == 1) & (Odd.a.b == 2)).count() == 1
 
 
 async def test_server_without_search_module_is_one_clear_error(start_server: StartServer) -> None:
