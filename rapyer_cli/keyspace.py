@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 _JSON_TYPE = "ReJSON-RL"
 _BATCH = 1000
 
 
-async def keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[str]:
-    """The keys of the documents of the model ``name`` whose pk begins with ``text``; of all without a name.
+async def key_batches(client: Any, name: str = "", text: str = "") -> AsyncIterator[list[str]]:
+    """What each SCAN gives: keys of the documents of the model ``name`` whose pk begins with ``text``.
 
-    Sends SCAN with TYPE and MATCH. A key is given once for each time SCAN does.
+    Without a name the keys of all documents. A key may come more than once. Sends SCAN with TYPE and
+    MATCH to every primary.
     """
+    from rapyer.connections import Session as Wire
+
     pattern = f"{escaped_glob(name)}:{escaped_glob(text)}*" if name else f"{escaped_glob(text)}*"
-    async for key in client.scan_iter(match=pattern, count=_BATCH, _type=_JSON_TYPE):
-        yield _text(key)
+    filters = ("MATCH", as_sent(pattern), "COUNT", _BATCH, "TYPE", _JSON_TYPE)
+    wire = Wire.of(client)
+    for node in await wire.primaries():
+        cursor: bytes | int = 0
+        while True:
+            cursor, keys = await wire.execute("SCAN", cursor, *filters, write=False, node=node)
+            yield [_text(key) for key in keys]
+            if int(cursor) == 0:
+                break
+
+
+async def keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[str]:
+    """The keys of :func:`key_batches`, one by one."""
+    async for keys in key_batches(client, name, text):
+        for key in keys:
+            yield key
+
+
+def as_sent(key: str) -> bytes:
+    """A key as the server knows it, also one that is not UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
 
 
 async def unique_keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[str]:
@@ -29,38 +52,43 @@ async def unique_keys_of(client: Any, name: str = "", text: str = "") -> AsyncIt
 
 
 async def some_keys_of(
-    client: Any, name: str, text: str, limit: int, *, most_scans: int = 0
+    client: Any, name: str, text: str, limit: int, *, seconds: float = 0
 ) -> tuple[list[str], bool]:
     """At most ``limit`` keys in order, and whether there may be more.
 
-    ``most_scans`` bounds the work where almost no key fits: as many SCANs are sent, not more.
+    ``seconds`` bounds the search where almost no key fits.
     """
     found: set[str] = set()
-    cursor: Any = 0
-    pattern = f"{escaped_glob(name)}:{escaped_glob(text)}*"
-    if most_scans and not hasattr(client, "nodes_manager"):
-        for _ in range(most_scans):
-            cursor, keys = await client.scan(cursor, match=pattern, count=_BATCH, _type=_JSON_TYPE)
-            found.update(_text(key) for key in keys)
-            if not cursor or len(found) > limit:
-                break
-        return sorted(found)[:limit], bool(cursor) or len(found) > limit
-    async for key in unique_keys_of(client, name, text):
-        if len(found) >= limit:
-            return sorted(found), True
-        found.add(key)
+    ends = time.monotonic() + seconds
+    async for keys in key_batches(client, name, text):
+        found.update(keys)
+        if len(found) > limit or (seconds and time.monotonic() > ends):
+            return sorted(found)[:limit], True
     return sorted(found), False
 
 
-async def counts_by_prefix(client: Any, names: list[str]) -> dict[str, int]:
-    """How many documents each model has; other keys are counted by what stands before their colon."""
+async def counts_by_prefix(
+    client: Any, names: Sequence[str], *, seconds: float = 0
+) -> tuple[dict[str, int], bool]:
+    """How many documents each model has, and whether all were counted within ``seconds``.
+
+    Keys of no known model are counted by what stands before their colon.
+    """
     counts = dict.fromkeys(names, 0)
     longest_first = sorted(names, key=len, reverse=True)
-    async for key in unique_keys_of(client):
-        name = next((n for n in longest_first if key.startswith(f"{n}:")), None)
-        name = key.partition(":")[0] if name is None else name
-        counts[name] = counts.get(name, 0) + 1
-    return counts
+    ends = time.monotonic() + seconds
+    seen: set[str] = set()
+    async for keys in key_batches(client):
+        for key in keys:
+            if key in seen:
+                continue
+            seen.add(key)
+            name = next((n for n in longest_first if key.startswith(f"{n}:")), None)
+            name = key.partition(":")[0] if name is None else name
+            counts[name] = counts.get(name, 0) + 1
+        if seconds and time.monotonic() > ends:
+            return counts, False
+    return counts, True
 
 
 def _text(key: bytes | str) -> str:

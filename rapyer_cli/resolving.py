@@ -46,7 +46,7 @@ async def _stored_text(session: Session, key: str) -> bytes:
 
     from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound, WrongTypeError
-    from rapyer_cli.scanning import as_sent
+    from rapyer_cli.keyspace import as_sent
 
     try:
         text = await Wire.of(await session.client()).execute("JSON.GET", as_sent(key), write=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from rapyer_cli.keyspace import unique_keys_of
+from rapyer_cli.keyspace import as_sent, unique_keys_of
 
 CHUNK = 200
 
@@ -53,8 +53,3 @@ async def ttls_of(client: Any, keys: Iterable[str]) -> dict[str, float | None]:
         key: reply / 1000 if isinstance(reply, int) and reply >= 0 else None
         for key, reply in zip(wanted, replies, strict=True)
     }
-
-
-def as_sent(key: str) -> bytes:
-    """A key as the server knows it, also one that is not UTF-8."""
-    return key.encode("utf-8", "surrogateescape")

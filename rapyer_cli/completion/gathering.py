@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 200
 MOST_CHILDREN = 500
+_SEARCH_SECONDS = 0.5
 
 
 def types_of(models: Iterable[type[AtomicRedisModel]]) -> dict[str, dict[str, TypeInfo]]:
@@ -74,8 +75,8 @@ def operation_infos() -> tuple[OperationInfo, ...]:
 
 
 async def keys_for(client: Any, name: str, text: str) -> list[str]:
-    """Some keys of the model ``name`` that begin with ``text``. Sends a bounded number of SCANs."""
-    keys, _ = await some_keys_of(client, name, text, MOST_KEYS, most_scans=20)
+    """Some keys of the model ``name`` that begin with ``text``. Sends SCANs for a bounded time."""
+    keys, _ = await some_keys_of(client, name, text, MOST_KEYS, seconds=_SEARCH_SECONDS)
     return keys
 
 

@@ -12,7 +12,7 @@ from rapyer_cli.failures import UsageError, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.shapes import Column, Shape, Shown, Table
 from rapyer_cli.verbs.arguments import LIMIT, LOOK_EXITS, MODEL
-from rapyer_cli.verbs.look import number_of
+from rapyer_cli.verbs.look import goes_to_a_pipe, number_of
 
 if TYPE_CHECKING:
     from rapyer.expressions import Expression, FieldReference
@@ -32,7 +32,7 @@ async def find(session: Session, invocation: Invocation) -> Shape:
     fields = _references(model, invocation.text("fields"))
     order = _references(model, invocation.text("sort"))
     limit = number_of(invocation, "limit", 0)
-    in_pipe = _goes_to_a_pipe(session, invocation)
+    in_pipe = goes_to_a_pipe(session, invocation)
     shown = limit or (0 if in_pipe or invocation.flag("all") else _LISTED)
     matches = _matches(session, invocation, name, model)
     if order:
@@ -195,13 +195,6 @@ def _usual_columns(model: Any) -> list[Column]:
         :_MOST_COLUMNS
     ]
     return [Column(n, n, numeric=kinds[n] in ("int", "float"), optional=True) for n in names]
-
-
-def _goes_to_a_pipe(session: Session, invocation: Invocation) -> bool:
-    form = invocation.text("output") or "auto"
-    if form == "auto":
-        return not session.environment.stdout_is_terminal
-    return form in ("json", "jsonl", "raw")
 
 
 _EXPRESSION = Argument(

@@ -145,7 +145,8 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
     from rapyer_cli.execute import send_many
-    from rapyer_cli.scanning import as_sent, texts_of
+    from rapyer_cli.keyspace import as_sent
+    from rapyer_cli.scanning import texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []
     for entry in chunk:

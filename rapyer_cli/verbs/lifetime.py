@@ -17,8 +17,8 @@ async def ttl(session: Session, invocation: Invocation) -> Any:
     """Show the seconds a document has to live, or plan to set them."""
     from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound
+    from rapyer_cli.keyspace import as_sent
     from rapyer_cli.resolving import key_at
-    from rapyer_cli.scanning import as_sent
 
     address = session.address(invocation.text("target"))
     if address.pointer:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rapyer_cli.session import Session
 
 _LISTED = 100
+# How long a person waits for a listing of a large server before it is cut short.
+_WAIT_SECONDS = 0.5
 
 
 async def get(session: Session, invocation: Invocation) -> Shape:
@@ -32,7 +34,7 @@ async def ls(session: Session, invocation: Invocation) -> Shape:
     """List what is below a target."""
     address = session.address(invocation.text("target"))
     if address.is_root:
-        return await _list_models(session)
+        return await _list_models(session, invocation)
     if address.is_model and (
         session.models.named(address.name) or not await _is_key(session, address)
     ):
@@ -45,7 +47,7 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     address = session.address(invocation.text("target"))
     depth = number_of(invocation, "depth", 0)
     if address.is_root:
-        return await _tree_of_models(session)
+        return await _tree_of_models(session, invocation)
     if address.is_model and (
         session.models.named(address.name) or not await _is_key(session, address)
     ):
@@ -87,10 +89,8 @@ async def _is_key(session: Session, address: Address) -> bool:
     return bool(await wire.execute("EXISTS", address.name, write=False))
 
 
-async def _list_models(session: Session) -> Table:
-    from rapyer_cli.keyspace import counts_by_prefix
-
-    counts = await counts_by_prefix(await session.client(), session.models.names())
+async def _list_models(session: Session, invocation: Invocation) -> Table:
+    counts, note = await _counts(session, invocation)
     known = set(session.models.names())
     rows = [
         {"name": name, "documents": count, "model": name in known}
@@ -103,7 +103,29 @@ async def _list_models(session: Session) -> Table:
         rows,
         empty="no models are loaded and no documents are stored; 'models' says how to load some",
         raw="name",
+        note=note,
     )
+
+
+async def _counts(session: Session, invocation: Invocation) -> tuple[dict[str, int], str]:
+    """Documents by model, and what to say when not all could be counted while a person waits."""
+    from rapyer_cli.keyspace import counts_by_prefix
+
+    seconds = (
+        0.0 if goes_to_a_pipe(session, invocation) or invocation.flag("all") else _WAIT_SECONDS
+    )
+    client = await session.client()
+    counts, complete = await counts_by_prefix(client, session.models.names(), seconds=seconds)
+    counted = sum(counts.values())
+    return counts, "" if complete else f"the first {counted:,} documents; --all counts every one"
+
+
+def goes_to_a_pipe(session: Session, invocation: Invocation) -> bool:
+    """Whether the output is data for a program, which gets everything."""
+    form = invocation.text("output") or "auto"
+    if form == "auto":
+        return not session.environment.stdout_is_terminal
+    return form in ("json", "jsonl", "raw")
 
 
 async def _list_documents(session: Session, invocation: Invocation, address: Address) -> Table:
@@ -114,17 +136,16 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
         session.models.require(address.name)
     limit = number_of(invocation, "limit", 0)
     columns = (Column("key", "document"),)
-    form = invocation.text("output") or "auto"
-    in_pipe = not session.environment.stdout_is_terminal or form in ("json", "jsonl", "raw")
-    if not limit and (in_pipe or invocation.flag("all")):
+    if not limit and (goes_to_a_pipe(session, invocation) or invocation.flag("all")):
 
         async def stream() -> AsyncIterator[dict[str, Any]]:
             async for key in unique_keys_of(client, address.name):
                 yield {"key": escape_key(key, address.name)}
 
         return Table(columns, stream(), empty=f"no documents of {address.name}", raw="key")
-    keys, more = await some_keys_of(client, address.name, "", limit or _LISTED)
-    note = f"… more than {len(keys)}; --all or --limit N shows more" if more and not limit else ""
+    seconds = 0 if goes_to_a_pipe(session, invocation) else _WAIT_SECONDS
+    keys, more = await some_keys_of(client, address.name, "", limit or _LISTED, seconds=seconds)
+    note = "… there may be more; --all shows every one" if more and not limit else ""
     rows = [{"key": escape_key(key, address.name)} for key in keys]
     return Table(columns, rows, empty=f"no documents of {address.name}", raw="key", note=note)
 
@@ -159,13 +180,12 @@ def json_kind(value: Any) -> str:
     return type(value).__name__
 
 
-async def _tree_of_models(session: Session) -> Tree:
+async def _tree_of_models(session: Session, invocation: Invocation) -> Tree:
     from rapyer.schema import model_spec
     from rapyer_cli.describing import type_label
-    from rapyer_cli.keyspace import counts_by_prefix
 
-    counts = await counts_by_prefix(await session.client(), session.models.names())
-    root = Node("/")
+    counts, note = await _counts(session, invocation)
+    root = Node(f"/  ({note})" if note else "/")
     data: dict[str, Any] = {}
     for name in sorted(counts):
         model = session.models.named(name)

@@ -88,8 +88,8 @@ def sparkline(values: list[float]) -> str:
 def _reader(session: Session, address: Address) -> Callable[[], Awaitable[Any]]:
     from rapyer.connections import Session as Wire
     from rapyer.paths import json_path
+    from rapyer_cli.keyspace import as_sent
     from rapyer_cli.peeking import peek
-    from rapyer_cli.scanning import as_sent
 
     async def read() -> Any:
         client = await session.client()
