@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from rapyer.schema import ValueSpec
 
 
-def shown_place(place: Place, address: Address, data: Any) -> Shown:
-    """A place with the types of its entries; ``data`` is its JSON."""
-    spec = place.spec.of(place.value)
+def shown_value(address: Address, data: Any, spec: ValueSpec) -> Shown:
+    """A value with the types of its entries."""
     return Shown(str(address), data, type_label(spec), rows_of(spec, data))
 
 

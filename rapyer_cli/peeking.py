@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from rapyer_cli.addresses import Address
 class Peek:
     """A place that exists: its JSON type as RedisJSON calls it, and where it is."""
 
+    client: Any
     wire: Any
     key: str
     path: tuple[str | int, ...]
@@ -26,10 +28,32 @@ class Peek:
         """The length of an array. Sends JSON.ARRLEN."""
         return int(next(iter(_innermost(await self._ask("JSON.ARRLEN"))), 0))
 
+    async def read(self) -> Any:
+        """The JSON that is there. Sends JSON.GET for the place alone."""
+        return (await read_path(self.client, self.key, self.path))[0]
+
     async def _ask(self, command: str) -> Any:
         from rapyer.paths import json_path
 
         return await self.wire.execute(command, self.key, json_path(self.path), write=False)
+
+
+async def read_path(client: Any, key: str, path: tuple[str | int, ...]) -> list[Any]:
+    """The JSON at a path, as the only item; empty when nothing is there, or no path can name it.
+
+    Sends JSON.GET.
+    """
+    from rapyer.connections import Session as Wire
+    from rapyer.errors import UnaddressableKeyError
+    from rapyer.paths import json_path
+    from rapyer_cli.keyspace import as_sent
+
+    try:
+        where = json_path(path)
+    except UnaddressableKeyError:
+        return []
+    text = await Wire.of(client).execute("JSON.GET", as_sent(key), where, write=False)
+    return list(json.loads(text)) if text is not None else []
 
 
 async def peek(client: Any, address: Address) -> Peek | None:
@@ -51,7 +75,7 @@ async def peek(client: Any, address: Address) -> Peek | None:
         kind = await _kind(wire, address.key, path)
     except UnaddressableKeyError:
         return None
-    return None if kind is None else Peek(wire, address.key, path, kind)
+    return None if kind is None else Peek(client, wire, address.key, path, kind)
 
 
 async def _kind(wire: Any, key: str, path: tuple[str | int, ...]) -> str | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rapyer.places import Place
 
 
+_HUGE_BYTES = 1_000_000
 NOTHING_READ: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -173,8 +174,11 @@ def stored(place: Place) -> Any:
 
 def as_read(place: Place, text: bytes | None) -> Any:
     """The JSON of a place in the stored ``text`` of its document, with what the model ignores and without
-    what it fills in; the local value where the text does not tell."""
-    if text is None:
+    what it fills in; the local value where the text does not tell.
+
+    A small place in a huge document is not worth reading all of it: the local value does.
+    """
+    if text is None or (place.path and len(text) > _HUGE_BYTES):
         return stored(place)
     data = json.loads(text)
     try:

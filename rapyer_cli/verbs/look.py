@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address, escape_key
@@ -12,6 +12,7 @@ from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
+    from rapyer.schema import ValueSpec
     from rapyer_cli.session import Session
 
 _LISTED = 100
@@ -21,13 +22,40 @@ _WAIT_SECONDS = 0.5
 
 async def get(session: Session, invocation: Invocation) -> Shape:
     """Show a document or a place inside one."""
-    from rapyer_cli.describing import shown_place
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.describing import shown_value
 
-    text = invocation.text("target")
-    address = session.address(text)
-    place = await place_at(session, text)
-    return shown_place(place, address, current(session, place))
+    address = session.address(invocation.text("target"))
+    data, spec = await read_at(session, address)
+    return shown_value(address, data, spec)
+
+
+async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
+    """The JSON at ``address`` and what is known of it.
+
+    A place inside a document is read alone where that is possible, so that a field of a huge document is
+    there at once. Otherwise (it is not there, or not under this name) the document is read and tells why.
+    """
+    from rapyer.places import resolve
+    from rapyer.schema import any_spec, model_spec
+    from rapyer_cli.peeking import peek, read_path
+    from rapyer_cli.resolving import document_at
+
+    if address.pointer and address.key is not None and session.transaction is None:
+        client = await session.client()
+        model = session.models.of_key(address.key)
+        spec = model_spec(model) if model is not None else any_spec()
+        path = path_by(spec, address.pointer)
+        if path is None:
+            found = await peek(client, address)
+            path = found.path if found is not None else None
+        values = await read_path(client, address.key, path) if path is not None else []
+        if path is not None and values:
+            for segment in path:
+                spec = spec.child(segment)
+            return values[0], spec
+    place = resolve(await document_at(session, address), address.pointer)
+    data = current(session, place)
+    return data, place.spec.of(place.value)
 
 
 async def ls(session: Session, invocation: Invocation) -> Shape:
@@ -53,14 +81,26 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     ):
         return await _tree_of_documents(session, invocation, address)
     from rapyer_cli.describing import tree_of
-    from rapyer_cli.resolving import place_at
 
-    place = await place_at(session, invocation.text("target"))
-    data = current(session, place)
-    root = tree_of(str(address), place.spec.of(place.value), data)
+    data, spec = await read_at(session, address)
+    root = tree_of(str(address), spec, data)
     if depth:
         _prune(root, depth)
     return Tree(root, data)
+
+
+def path_by(spec: ValueSpec, pointer: Sequence[str]) -> tuple[str | int, ...] | None:
+    """The path that a pointer means by the annotations alone; None when only the document can tell
+    whether a segment is a name or an index."""
+    path: list[str | int] = []
+    for segment in pointer:
+        is_number = segment.lstrip("-").isdigit()
+        if is_number and spec.python_type not in (list, dict) and not spec.field_names():
+            return None
+        found = int(segment) if is_number and spec.python_type is list else segment
+        path.append(found)
+        spec = spec.child(found)
+    return tuple(path)
 
 
 def current(session: Session, place: Any) -> Any:
@@ -151,13 +191,9 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
 
 
 async def _list_entries(session: Session, address: Address) -> Table:
-    from rapyer.places import resolve
     from rapyer_cli.describing import rows_of, type_label
-    from rapyer_cli.resolving import document_at
 
-    place = resolve(await document_at(session, address), address.pointer)
-    data = current(session, place)
-    spec = place.spec.of(place.value)
+    data, spec = await read_at(session, address)
     if not isinstance(data, (dict, list)):
         rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -86,21 +85,11 @@ def sparkline(values: list[float]) -> str:
 
 
 def _reader(session: Session, address: Address) -> Callable[[], Awaitable[Any]]:
-    from rapyer.connections import Session as Wire
-    from rapyer.paths import json_path
-    from rapyer_cli.keyspace import as_sent
     from rapyer_cli.peeking import peek
 
     async def read() -> Any:
-        client = await session.client()
-        found = await peek(client, address)
-        if found is None:
-            return MISSING
-        text = await Wire.of(client).execute(
-            "JSON.GET", as_sent(found.key), json_path(found.path), write=False
-        )
-        values = json.loads(text) if text is not None else []
-        return values[0] if values else MISSING
+        found = await peek(await session.client(), address)
+        return MISSING if found is None else await found.read()
 
     return read
 
