@@ -17,8 +17,6 @@ from .differential import SETTINGS, agree, attempt, attempt_async, exactly
 
 Step = tuple[str, Callable[[list[Any]], Any]]
 
-SIZE = 60  # a list that is longer is not multiplied any more
-
 
 class Numbers(AtomicRedisModel):
     items: list[int] = []
@@ -53,7 +51,9 @@ def texts() -> st.SearchStrategy[str]:
 
 
 def anything() -> st.SearchStrategy[Any]:
-    scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | floats() | texts()
+    # what a double with many digits does below a key that no path names: see test_facts
+    eighths = st.integers(-99, 99).map(lambda n: n / 8)
+    scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | eighths | texts()
     return st.recursive(
         scalars,
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(), inner, max_size=3),
@@ -80,8 +80,7 @@ def plainly(span: slice) -> str:
 
 
 def multiply(items: list[Any], times: int) -> None:
-    if len(items) * times <= SIZE:
-        items *= times
+    items *= times
 
 
 def sort(items: list[Any], **options: Any) -> None:
@@ -143,7 +142,7 @@ def changes(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
         st.tuples(indices, indices).map(
             lambda a: (f"remove_range {a}", lambda x: remove_range(x, *a)),
         ),
-        st.integers(-1, 3).map(lambda n: (f"*= {n}", lambda x: multiply(x, n))),
+        st.integers(-1, 2).map(lambda n: (f"*= {n}", lambda x: multiply(x, n))),
     )
 
 

@@ -440,6 +440,23 @@ async def test_field_writes_leave_a_ttl_alone(redis: Redis) -> None:
         assert 4_000_000 < await redis.pttl(box.key) <= 5_000_000
 
 
+@pytest.mark.parametrize("value", [0.1 + 0.2, 2 / 3, 1e300, 1.1579208923731604e77, 5e-324])
+@pytest.mark.parametrize("key", ["both\"and'quote", "back\\slash", " ", "plain"])
+async def test_floats_are_exact_or_refused_below_a_key_that_no_path_names(
+    value: float, key: str, stored: Stored
+) -> None:
+    box = await Box(table={"kept": 1}).save()
+    try:
+        await box.table.aset_item(key, [value, {key: value}])
+    except ValueError:
+        assert key != "plain"
+        assert (await stored(box))["table"] == {"kept": 1} == box.table
+    else:
+        again = await Box.get(box.key)
+        assert again.table == {"kept": 1, key: [value, {key: value}]} == box.table
+        assert await again.table.apop(key) == [value, {key: value}]
+
+
 async def test_popped_values_are_exact(stored: Stored) -> None:
     values = [2**53 + 1, 1.0, [], {}, None, "", True, MAX, MIN, {"a": []}, "\\", '"', "\n\x00é"]
     deep = await Deep(rows=[list(values)]).save()
