@@ -77,6 +77,14 @@ class Environment:
         """Whether a person can be asked."""
         return self.stdin_is_terminal and self.stderr_is_terminal
 
+    @property
+    def owns_terminal(self) -> bool:
+        """Whether another program (a pager) that is started would share this terminal."""
+        try:
+            return self.stdin_is_terminal and os.isatty(self.stdout.fileno())
+        except (OSError, ValueError):
+            return False
+
     def note(self, message: str) -> None:
         """Write one line to standard error."""
         self.stderr.write(message + "\n")

@@ -5,7 +5,7 @@ Each shape knows its records: what a pipe gets as JSON.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -47,7 +47,7 @@ class Table:
     """Records, perhaps streamed. ``empty`` is what a terminal says when there are none."""
 
     columns: tuple[Column, ...]
-    rows: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]]
+    rows: Iterable[dict[str, Any]] | AsyncGenerator[dict[str, Any], None]
     title: str = ""
     empty: str = "nothing"
     raw: str = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from rapyer_cli.differences import Difference
@@ -96,10 +97,21 @@ def difference_record(difference: Difference) -> dict[str, Any]:
 
 
 async def _render_table(table: Table, environment: Environment, form: str, write: Any) -> None:
-    if form == "json":
-        write([record async for record in records_of(table)], indent=2)
-        return
-    async for record in records_of(table):
+    async with aclosing(records_of(table)) as records:
+        if form == "json":
+            write([record async for record in records], indent=2)
+        else:
+            await _render_records(records, table, environment, form, write)
+
+
+async def _render_records(
+    records: AsyncGenerator[dict[str, Any], None],
+    table: Table,
+    environment: Environment,
+    form: str,
+    write: Any,
+) -> None:
+    async for record in records:
         if form == "raw":
             columns = [table.raw] if table.raw else [column.key for column in table.columns]
             cells = [raw_text(record.get(key)) for key in columns]
@@ -108,11 +120,12 @@ async def _render_table(table: Table, environment: Environment, form: str, write
             write(record)
 
 
-async def records_of(table: Table) -> AsyncIterator[dict[str, Any]]:
-    """The records of a table, streamed or not."""
-    if isinstance(table.rows, AsyncIterable):
-        async for record in table.rows:
-            yield record
+async def records_of(table: Table) -> AsyncGenerator[dict[str, Any], None]:
+    """The records of a table, streamed or not. Close it: the stream behind it is closed then as well."""
+    if isinstance(table.rows, AsyncGenerator):
+        async with aclosing(table.rows) as records:
+            async for record in records:
+                yield record
     else:
         for record in table.rows:
             yield record

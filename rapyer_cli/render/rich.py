@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
+from rich.console import Console
+
 from rapyer_cli.environment import Environment
+from rapyer_cli.pager import show_in_pager
 from rapyer_cli.render.console import console_for
 from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
 
@@ -10,8 +15,21 @@ from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tre
 async def render_rich(
     shape: Shape, environment: Environment, form: str, *, everything: bool = False
 ) -> None:
-    """Write ``shape`` for people. ``form`` is ``rich``, ``table`` or ``tree``."""
-    console = console_for(environment)
+    """Write ``shape`` for people. ``form`` is ``rich``, ``table`` or ``tree``.
+
+    What is shown whole and does not fit the screen goes through the user's pager.
+    """
+    if everything and environment.owns_terminal:
+        buffer = StringIO()
+        await _render(shape, console_for(environment, buffer), environment, form, everything=True)
+        show_in_pager(buffer.getvalue(), environment)
+        return
+    await _render(shape, console_for(environment), environment, form, everything=everything)
+
+
+async def _render(
+    shape: Shape, console: Console, environment: Environment, form: str, *, everything: bool
+) -> None:
     if isinstance(shape, Table):
         from rapyer_cli.render.table import render_table
 

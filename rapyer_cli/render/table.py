@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 from rich import box
@@ -28,11 +29,12 @@ async def render_table(
     limit = None if everything else 1000
     records: list[dict[str, Any]] = []
     more = False
-    async for record in records_of(table):
-        if limit is not None and len(records) >= limit:
-            more = True
-            break
-        records.append(record)
+    async with aclosing(records_of(table)) as source:
+        async for record in source:
+            if limit is not None and len(records) >= limit:
+                more = True
+                break
+            records.append(record)
     if not records:
         console.print(Text(table.empty, style="dim"))
         return

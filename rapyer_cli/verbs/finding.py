@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import escape_key
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rapyer_cli.session import Session
 
 _LISTED = 100
+_NAMED_MISFITS = 5
 _SCALARS = ("str", "int", "float", "bool", "datetime", "object")
 _MOST_COLUMNS = 8
 
@@ -99,37 +101,47 @@ def _references(model: Any, text: str | None) -> list[tuple[bool, FieldReference
 
 async def _matches(
     session: Session, invocation: Invocation, name: str, model: Any
-) -> AsyncIterator[Found]:
-    from rapyer.documents import load_document
-    from rapyer.errors import DocumentError
+) -> AsyncGenerator[Found, None]:
+    """The documents that fulfil the condition, as they are read; an index is asked where there is one."""
     from rapyer.expressions import parse_expression
-    from rapyer_cli.scanning import stored_texts
 
     text = invocation.text("expression")
     condition: Expression | None = parse_expression(model, text) if text is not None else None
-    misfits = 0
+    if model is not None:
+        async for found in _typed_matches(session, name, model, condition):
+            yield found
+        return
+    from rapyer_cli.scanning import stored_texts
+
     async for key, stored in stored_texts(await session.client(), name):
         data = json.loads(stored)
-        subject = data
-        if model is not None:
-            try:
-                subject = load_document(model, key, stored)
-            except DocumentError as error:
-                misfits += 1
-                if misfits <= 5:
-                    session.environment.note(f"rapyer: left out: {one_line(str(error))}")
-                continue
-        if condition is None or condition.matches(subject):
-            yield key, data, subject
-    if misfits:
+        if condition is None or condition.matches(data):
+            yield key, data, data
+
+
+async def _typed_matches(
+    session: Session, name: str, model: Any, condition: Expression | None
+) -> AsyncGenerator[Found, None]:
+    from rapyer.finding import Problems, find_in
+
+    problems = Problems(missing_ok=True)
+    search = find_in(model, () if condition is None else (condition,))
+    async with aclosing(search.matching(problems)) as groups:
+        async for group in groups:
+            for found in group:
+                yield found.entry[1], json.loads(found.text), found.document
+    for error in list(problems.failures.values())[:_NAMED_MISFITS]:
+        session.environment.note(f"rapyer: left out: {one_line(str(error))}")
+    if len(problems.failures) > _NAMED_MISFITS:
         session.environment.note(
-            f"rapyer: {misfits} documents do not fit {name} and were left out; 'check {name}' lists them"
+            f"rapyer: {len(problems.failures):,} documents do not fit {name} and were left out; "
+            f"'check {name}' lists them"
         )
 
 
 async def _sorted(
-    matches: AsyncIterator[Found], order: Sequence[tuple[bool, FieldReference]]
-) -> AsyncIterator[Found]:
+    matches: AsyncGenerator[Found, None], order: Sequence[tuple[bool, FieldReference]]
+) -> AsyncGenerator[Found, None]:
     def compare(one: Found, other: Found) -> int:
         for descending, reference in order:
             place = reference.__rapyer_parts__()[1]
@@ -153,28 +165,29 @@ def _compare(one: Any, other: Any) -> int:
 
 
 async def _rows(
-    matches: AsyncIterator[Found],
+    matches: AsyncGenerator[Found, None],
     name: str,
     fields: Sequence[tuple[bool, FieldReference]],
     limit: int,
     *,
     in_pipe: bool,
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     number = 0
-    async for key, data, _ in matches:
-        row: dict[str, Any] = {"key": escape_key(key, name)}
-        if fields:
-            for _, reference in fields:
-                place = reference.__rapyer_parts__()[1]
-                row[str(place)] = place.read(data)
-        elif in_pipe:
-            row["document"] = data
-        elif isinstance(data, dict):
-            row.update({field: value for field, value in data.items() if field != "key"})
-        yield row
-        number += 1
-        if number == limit:
-            break
+    async with aclosing(matches):
+        async for key, data, _ in matches:
+            row: dict[str, Any] = {"key": escape_key(key, name)}
+            if fields:
+                for _, reference in fields:
+                    place = reference.__rapyer_parts__()[1]
+                    row[str(place)] = place.read(data)
+            elif in_pipe:
+                row["document"] = data
+            elif isinstance(data, dict):
+                row.update({field: value for field, value in data.items() if field != "key"})
+            yield row
+            number += 1
+            if number == limit:
+                break
 
 
 def _column(reference: FieldReference) -> Column:

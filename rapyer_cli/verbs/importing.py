@@ -23,6 +23,7 @@ from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _CHUNK = 200
 _SHOWN = 20
+_SAMPLED = 1000
 # Errors that say something of the server, not of the line: the import stops and can be resumed.
 _NOT_OF_THE_LINE = (
     *("OutOfMemoryError", "ReadOnlyError", "NoPermissionError", "BusyLoadingError"),
@@ -72,9 +73,7 @@ async def import_(session: Session, invocation: Invocation) -> Any:
     file, size = _opened(session, name)
     try:
         if not dry and invocation.flag("replace"):
-            await confirm_bulk(
-                session, invocation, f"import {name}, replacing documents that exist"
-            )
+            await confirm_bulk(session, invocation, await _question(session, name, file))
         with progress(session.environment, "importing (bytes)", size) as advance:
             advance(tally.done_bytes)
             for chunk, position in _chunks(session, file, tally):
@@ -91,6 +90,38 @@ async def import_(session: Session, invocation: Invocation) -> Any:
     if not dry:
         mark.remove()
     return _ended(session, invocation, tally, name, dry=dry)
+
+
+async def _question(session: Session, name: str, file: IO[bytes]) -> str:
+    """What ``--replace`` would do: how many lines there are, and some keys that exist."""
+    if name == "-":
+        return "import standard input, replacing documents that exist"
+    from rapyer_cli.scanning import texts_of
+
+    start = file.tell()
+    keys: list[str] = []
+    lines = 0
+    for line in file:
+        lines += 1
+        if lines <= _SAMPLED:
+            record = _record(line)
+            keys += [record["key"]] if isinstance(record.get("key"), str) else []
+    file.seek(start)
+    found = [key async for key, _ in texts_of(await session.client(), keys)]
+    sample = f", such as {', '.join(found[:3])}" if found else ""
+    among = f"of the first {lines:,}" if lines <= _SAMPLED else f"of the first {_SAMPLED:,}"
+    return (
+        f"import {counted(lines, 'line')} of {name}; {len(found)} {among} replace documents that "
+        f"exist{sample}"
+    )
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _chunks(session: Session, file: IO[bytes], tally: Tally) -> Iterator[tuple[list[Entry], int]]:

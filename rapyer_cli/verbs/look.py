@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import Address, escape_key
@@ -178,7 +178,7 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
     columns = (Column("key", "document"),)
     if not limit and (goes_to_a_pipe(session, invocation) or invocation.flag("all")):
 
-        async def stream() -> AsyncIterator[dict[str, Any]]:
+        async def stream() -> AsyncGenerator[dict[str, Any], None]:
             async for key in unique_keys_of(client, address.name):
                 yield {"key": escape_key(key, address.name)}
 

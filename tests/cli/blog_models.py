@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from rapyer import AtomicRedisModel, Key
+from rapyer import AtomicRedisModel, Index, Key
 
 
 class Mood(Enum):
@@ -48,6 +48,11 @@ class BlogPost(AtomicRedisModel):
 class Product(AtomicRedisModel):
     name: Key[str]
     stock: int = Field(default=0, ge=0)
+
+
+class Book(AtomicRedisModel):
+    isbn: str
+    shelf: Index[int] = 0
 
 
 class Short(AtomicRedisModel):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from rapyer.config import use_client
+from rapyer.connections import client_from_url
+from rapyer.index import create_index, index_name
+from tests.cli.blog_models import Book
 from tests.cli.conftest import MODELS, Cli, Configure, Store
+from tests.cli.test_safety import monitored
 
 
 @pytest.fixture
@@ -74,6 +80,29 @@ def test_a_bad_condition_is_one_line_and_never_run(
     ran = cli("find", "BlogPost", expression)
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
     assert says in ran.err
+
+
+def test_find_asks_an_index_where_the_model_has_one(cli: Cli, store: Store) -> None:
+    for number in range(50):
+        store.put(f"Book:{number}", {"isbn": str(number), "shelf": number % 5})
+    words = ("find", "Book", "shelf == 3", "-o", "raw")
+    by_scan = sorted(cli(*words).out.split())
+    assert len(by_scan) == 10
+
+    async def create() -> None:
+        client = client_from_url(cli.environ["RAPYER_URL"])
+        with use_client(client):
+            await create_index(Book)
+        await client.aclose()
+
+    asyncio.run(create())
+    try:
+        with monitored(store) as seen:
+            assert sorted(cli(*words).out.split()) == by_scan
+            assert sorted(cli(*words, "--read-only").out.split()) == by_scan
+        assert "FT.AGGREGATE" in [command[0] for command in seen]
+    finally:
+        store.call("FT.DROPINDEX", index_name(Book))
 
 
 def test_find_says_which_documents_it_left_out(cli: Cli, store: Store) -> None:
@@ -161,8 +190,12 @@ def test_import_never_overwrites_unless_told_to(cli: Cli, store: Store, post: st
     ran = cli("import", "in.jsonl")
     assert (ran.code, store.json(post, "$.title")) == (1, "Hello")
     assert "exists already" in ran.err
-    assert cli("import", "in.jsonl", "--replace").code == 6
-    assert store.json(post, "$.title") == "Hello"
+    ran = cli("import", "in.jsonl", "--replace")
+    assert (ran.code, store.json(post, "$.title")) == (6, "Hello")
+    assert "import 1 line of in.jsonl; 1 of the first 1 replace" in ran.err, (
+        "the count and a sample"
+    )
+    assert "BlogPost:1" in ran.err
     assert cli("import", "in.jsonl", "--replace", "--yes").code == 0
     assert store.json(post, "$.title") == "other"
 
