@@ -117,8 +117,9 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
             return
         stored = getattr(self, PK, None)
         if texts is not None and not path and field in texts:
-            if stored is not None and stored != key_text(texts[field]):
-                raise key_change(self, stored, key_text(texts[field]))
+            name = pk_of(self) if stored is None else stored
+            if name != key_text(texts[field]):
+                raise key_change(self, name, key_text(texts[field]))
         elif path[:1] == (field,) and not (verb == "save" and stored in (None, pk_of(self))):
             raise key_change(self, stored or pk_of(self), "another value")
 
@@ -136,7 +137,10 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
         def __getattr__(self, name: str) -> Any:
             if name not in _ALL_SLOTS:
-                return super().__getattr__(name)
+                value = super().__getattr__(name)
+                if not name.startswith("_"):
+                    baseline.capture(self)  # an extra field, which may be changed in place
+                return value
             object.__setattr__(self, name, None)  # the slot is asked directly from now on
             return None
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from rapyer.baseline import capture, note, note_container
 from rapyer.changes import Change, Queued, QueuedOperation
-from rapyer.committing import commit, echo_of, refresh_of, session_of
+from rapyer.committing import commit, echo_of, refresh_of, session_of, sets_ttl
 from rapyer.errors import ConfigurationError
 from rapyer.links import Document, EchoedNode, Node, find, locate
 from rapyer.paths import Path
@@ -152,7 +152,7 @@ async def perform(change: Change) -> Any:
         expected = -1 if change.growth is None else len(owner) + change.growth
         echoes.append(echo_of(path, key, expected))
     count = len(steps)
-    refresh = refresh_of(document)
+    refresh = None if sets_ttl(steps) else refresh_of(document)
     if refresh is not None:
         steps.append(refresh)
     try:

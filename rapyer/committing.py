@@ -36,6 +36,11 @@ def refresh_of(document: Document) -> Primitive | None:
     return Primitive("refresh", (), (b"%d" % milliseconds,), key=document.__rapyer_key__())
 
 
+def sets_ttl(steps: Sequence[Primitive]) -> bool:
+    """Whether somebody sets the TTL by hand, which no refresh may undo."""
+    return any(step.code == "expire" for step in steps)
+
+
 class Part:
     """What one server gets of a batch."""
 
@@ -44,7 +49,7 @@ class Part:
         self.operations: list[tuple[int, QueuedOperation]] = []
         self._count = count
         self._watches: list[Primitive] = []
-        self._refreshes: dict[str, Primitive] = {}
+        self._refreshes: dict[str, Primitive | None] = {}
         self._places: dict[int, tuple[Document, Path] | None] = {}
         self._echoes: dict[int, tuple[Primitive, Any]] = {}
         self._answer = Answer(0, [])
@@ -66,16 +71,16 @@ class Part:
             if place is not None and isinstance(owner, EchoedNode):
                 echo = echo_of(place[1], operation.key, len(owner))
                 self._echoes[id(owner)] = (echo, owner)
-        if operation.key not in self._refreshes:
-            refresh = refresh_of(operation.document)
-            if refresh is not None:
-                self._refreshes[operation.key] = refresh
+        if sets_ttl(operation.steps):
+            self._refreshes[operation.key] = None
+        elif operation.key not in self._refreshes:
+            self._refreshes[operation.key] = refresh_of(operation.document)
 
     def _steps(self) -> list[Primitive]:
         return [
             *self._watches,
             *[step for _, operation in self.operations for step in operation.steps],
-            *self._refreshes.values(),
+            *filter(None, self._refreshes.values()),
         ]
 
     async def check(self) -> None:
@@ -126,7 +131,7 @@ class Part:
                     change.settle(answers, stamp)
                 if change.effect != "read":
                     note(place[0], change, place[1])
-        position += len(self._refreshes)
+        position += sum(refresh is not None for refresh in self._refreshes.values())
         for (_, container), text in zip(self._echoes.values(), values[position:], strict=True):
             container.__rapyer_settle__(text, stamp)
             note_container(self._places[id(container)], container, text)

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from rapyer.errors import ExpressionError
 from rapyer.expressions import (
     And,
     Comparison,
     Expression,
-    ExpressionError,
     FieldReference,
     Model,
     Not,

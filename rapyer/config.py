@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AsyncClient: TypeAlias = "Redis | RedisCluster"
 
 DEFAULT_MAX_DELETE = 1000
+_LONGEST_TTL = 1 << 62
 
 
 @dataclass(slots=True)
@@ -61,9 +62,24 @@ def use_client(client: AsyncClient, *, refresh_ttl: bool = True) -> Iterator[Non
 
 def refresh_of(config: RedisConfig) -> int | None:
     """The milliseconds to which an access sets the TTL again; None when it leaves the TTL alone."""
-    if config.refresh_ttl and config.ttl and _refresh_allowed.get():
-        return config.ttl * 1000
+    if config.refresh_ttl and config.ttl and config.ttl > 0 and _refresh_allowed.get():
+        return int(config.ttl * 1000)
     return None
+
+
+def ttl_of(config: RedisConfig, owner: str) -> int | None:
+    """The milliseconds that a document of ``owner`` lives after a save; None for ever.
+
+    Raises :class:`~rapyer.errors.ConfigurationError` for what would delete it at once or is no TTL.
+    """
+    if config.ttl is None:
+        return None
+    milliseconds = int(config.ttl * 1000)
+    if not 0 < milliseconds < _LONGEST_TTL:
+        raise ConfigurationError(
+            f"{owner}.Meta.ttl must be a positive number of seconds or None, not {config.ttl}"
+        )
+    return milliseconds
 
 
 def client_of(config: RedisConfig, owner: str) -> AsyncClient:

@@ -24,12 +24,13 @@ PK = "__rapyer_pk__"
 FAILED = "__rapyer_failed__"
 
 
-def load_document(cls: type[Model], key: str, text: bytes) -> Model:
-    """The model that the stored ``text`` of ``key`` is.
+def load_document(cls: type[Model], key: str, text: bytes, spec: ValueSpec | None = None) -> Model:
+    """The model that the stored ``text`` of ``key`` is. ``spec`` is that of ``cls``, if it is at hand.
 
     Raises :class:`~rapyer.errors.DocumentError` naming the key and every field that does not validate.
     """
-    spec = model_spec(cast("type[BaseModel]", cls))
+    if spec is None:
+        spec = model_spec(cast("type[BaseModel]", cls))
     try:
         model: Any = spec.validate_json(text)
     except ValidationError as error:

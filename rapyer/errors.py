@@ -6,6 +6,7 @@
     ├── ConfigurationError               no client, bad URL, no server binary …
     │   ├── ModelDefinitionError         (TypeError) a model class that cannot be stored
     │   ├── AmbiguousModelError          two model classes claim one key prefix
+    │   ├── IndexDefinitionError         the server has this index with another definition
     │   └── MissingModuleError           the server has no RedisJSON (or no RediSearch)
     ├── ConnectionError                  (redis ConnectionError, builtin ConnectionError) nothing was written
     │   └── OutcomeUnknownError          the reply to a write was lost: it was applied once or not at all
@@ -15,7 +16,9 @@
     ├── WrongTypeError                   (TypeError) the stored value has another JSON type
     ├── WrongModelError                  (ValueError) the key belongs to another model class
     ├── InvalidValueError                (ValueError) a value that JSON in Redis cannot hold exactly
-    │   └── UnaddressableKeyError        a dict key that no JSON path can name
+    │   ├── UnaddressableKeyError        a dict key that no JSON path can name
+    │   └── ExpressionError              a condition that cannot be
+    │       └── UnknownFieldError        (AttributeError) the model has no such field
     ├── ConstraintError                  (ValueError) the result would break a field's constraint
     ├── IntegerOverflowError             (OverflowError) the result does not fit into 64 bits
     ├── ItemIndexError                   (IndexError) list index out of range on the server
@@ -58,6 +61,10 @@ class ModelDefinitionError(ConfigurationError, TypeError):
 
 class AmbiguousModelError(ConfigurationError):
     """Two model classes share a key prefix and the call cannot tell which is meant."""
+
+
+class IndexDefinitionError(ConfigurationError):
+    """The server has an index of this name with another definition; the message says what differs."""
 
 
 class MissingModuleError(ConfigurationError):
@@ -105,6 +112,14 @@ class InvalidValueError(RapyerError, ValueError):
 
 class UnaddressableKeyError(InvalidValueError):
     """No JSON path of RedisJSON can name this dict key (a backslash, or both kinds of quotes)."""
+
+
+class ExpressionError(InvalidValueError):
+    """A condition that cannot be: an unknown field, a value of the wrong type, text that is none."""
+
+
+class UnknownFieldError(ExpressionError, AttributeError):
+    """The model has no such field; the message names those it has."""
 
 
 class ConstraintError(RapyerError, ValueError):
@@ -165,8 +180,12 @@ class LockError(RapyerError):
 
 
 class BulkError(RapyerError):
-    """Some documents of a bulk call failed; ``failures`` maps their keys to the errors."""
+    """Some documents of a bulk call failed; ``failures`` maps their keys to the errors.
+
+    ``documents`` are the good ones of a search.
+    """
 
     def __init__(self, message: str, *, failures: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.failures = dict(failures)
+        self.documents: list[Any] = []

@@ -19,20 +19,12 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 from pydantic import BaseModel
 
-from rapyer.errors import InvalidValueError
+from rapyer.errors import ExpressionError
 from rapyer.paths import Path, field_path
 from rapyer.schema import ValueSpec, model_spec
 
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "startswith"]
 Model: TypeAlias = "type[BaseModel] | None"
-
-
-class ExpressionError(InvalidValueError):
-    """A condition that cannot be: an unknown field, a value of the wrong type, text that is none."""
-
-
-class UnknownFieldError(ExpressionError, AttributeError):
-    """The model has no such field; the message names those it has."""
 
 
 # -- places in a document ----------------------------------------------------------------------------

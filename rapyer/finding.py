@@ -31,6 +31,7 @@ from rapyer.fetching import (
 )
 from rapyer.fields import RapyerKey
 from rapyer.ordering import Order, SortField, as_order, put_in_order, values_of
+from rapyer.schema import ValueSpec, model_spec
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
@@ -168,7 +169,7 @@ class Find(Generic[T]):
                 async for page in pages:
                     found += page
         except BulkError as error:
-            error.documents = found  # type: ignore[attr-defined]
+            error.documents = found
             raise
         return found
 
@@ -253,18 +254,23 @@ class Find(Generic[T]):
             size = min(CHUNK, self.skipped + self.most)
         async with aclosing(read_overlapping(regrouped(self._entries(), size))) as chunks:
             async for chunk in chunks:
+                specs = {model: model_spec(model) for model in {entry[0] for entry, _ in chunk}}
                 yield [
-                    found for entry, text in chunk if (found := self._found(entry, text, problems))
+                    found
+                    for entry, text in chunk
+                    if (found := self._found(entry, text, problems, specs))
                 ]
 
-    def _found(self, entry: Entry, text: bytes | None, problems: Problems) -> Found | None:
+    def _found(
+        self, entry: Entry, text: bytes | None, problems: Problems, specs: dict[Any, ValueSpec]
+    ) -> Found | None:
         model, key = entry
         if text is None:
             if self.given is not None:
                 problems.missing(key)
             return None
         try:
-            document = load_document(model, key, text)
+            document = load_document(model, key, text, specs[model])
         except DocumentError as error:
             problems.failures[key] = error
             return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions
 
-from rapyer.errors import ConfigurationError
+from rapyer.errors import ConfigurationError, IndexDefinitionError
 from rapyer.fetching import session_of_model
 from rapyer.indexed import IndexSchema, index_schema
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 _NAME = "rapyer:idx:"
 _UNKNOWN = ("unknown index name", "no such index")
-
-
-class IndexDefinitionError(ConfigurationError):
-    """The server has an index of this name with another definition; the message says what differs."""
 
 
 def has_index(model: type[AtomicRedisModel]) -> bool:

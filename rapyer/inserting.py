@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from rapyer import links
 from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
+from rapyer.config import ttl_of
 from rapyer.connections import Session
 from rapyer.errors import (
     BulkError,
@@ -123,6 +124,7 @@ def _keys_of_fit(models: Sequence[Any]) -> list[str]:
                 f"{model.key} holds this {type(model).__name__}: only whole documents are inserted"
             )
         check_key_unchanged(model)
+        ttl_of(type(model).Meta, type(model).__name__)
         key = model.__rapyer_key__()
         if key in keys:
             raise KeyExistsError(f"{key} is to be inserted twice; nothing was sent")
@@ -158,7 +160,7 @@ async def _send(chunk: list[_New], report: _Report) -> None:
             report.failures[new.key] = ConnectionError(f"{new.key} was not sent: {report.lost}")
         return
     session = session_of_model(type(chunk[0].model))
-    ttl = type(chunk[0].model).Meta.ttl
+    ttl = ttl_of(type(chunk[0].model).Meta, type(chunk[0].model).__name__)
     fragile = [new for new in chunk if is_fragile(new.text)]
     exact = [new for new in chunk if new not in fragile] if fragile else chunk
     try:
@@ -194,7 +196,7 @@ async def _send_expiring(session: Session, chunk: list[_New], ttl: int, report: 
         texts = [new.text for new in group]
         keys = [as_sent(new.key) for new in group]
         try:
-            replies = await session.evalsha(_SHA, _SOURCE, keys, [b"%d" % (ttl * 1000), *texts])
+            replies = await session.evalsha(_SHA, _SOURCE, keys, [b"%d" % ttl, *texts])
         except ResponseError as error:
             replies = [str(error)] * len(group)
         for new, reply in zip(group, replies, strict=True):

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any, cast
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
@@ -166,7 +170,7 @@ class ModelNode(links.Node):
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
             return
         cls = cast("type[BaseModel]", type(self))
-        _refuse_frozen(cls, name, value)
+        refuse_frozen(cls, name, value)
         in_batch = batch is not None and links.find(self) is not None
         if in_batch:
             steps = pending_steps(value, current)
@@ -178,7 +182,7 @@ class ModelNode(links.Node):
         spec = self.__rapyer_child_spec__(name)
         validated = spec.validate_python(_unwrapped(value))
         if cls.model_config.get("validate_assignment"):
-            self._assign_with_model_validators(name, validated, in_batch)
+            self._assign_validated(self.__rapyer_revalidated__({name: validated}), in_batch)
             return
 
         def local() -> None:
@@ -193,21 +197,23 @@ class ModelNode(links.Node):
             return
         apply_now(self._set_change("__setattr__", {name: spec.to_json(validated)}, local))
 
-    def _assign_with_model_validators(self, name: str, value: Any, in_batch: bool) -> None:
+    def __rapyer_revalidated__(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What setting ``values`` together sets, after all validators of the model."""
         before = dict(self.__dict__)
+        *others, last = values
         trial = self.__class__.model_construct()  # type: ignore[attr-defined]
-        object.__setattr__(trial, "__dict__", dict(before))
+        object.__setattr__(trial, "__dict__", before | {name: values[name] for name in others})
         object.__setattr__(trial, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))  # type: ignore[attr-defined]
         object.__setattr__(trial, "__pydantic_extra__", self.__pydantic_extra__)  # type: ignore[attr-defined]
-        self.__pydantic_validator__.validate_assignment(trial, name, value)  # type: ignore[attr-defined]
-        after = trial.__dict__
-        changed = {
+        self.__pydantic_validator__.validate_assignment(trial, last, values[last])  # type: ignore[attr-defined]
+        return {
             field: new
-            for field, new in after.items()
-            if field == name
+            for field, new in trial.__dict__.items()
+            if field in values
             or (new is not before.get(field, _ABSENT) and new != before.get(field, _ABSENT))
         }
 
+    def _assign_validated(self, changed: dict[str, Any], in_batch: bool) -> None:
         def local() -> None:
             self.__dict__.update(changed)
             self.__pydantic_fields_set__.update(changed)  # type: ignore[attr-defined]
@@ -251,7 +257,8 @@ class ModelNode(links.Node):
 _ABSENT: Any = object()
 
 
-def _refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
+def refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
+    """Raise as Pydantic does where field ``name`` of ``cls`` must not be assigned."""
     if cls.model_config.get("frozen") or cls.__pydantic_fields__[name].frozen:
         from pydantic_core import ValidationError
 
@@ -329,7 +336,7 @@ def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
         link(value, parent, place)
         return value
     if native_class(type(value)).__pydantic_root_model__:
-        return value
+        return _hand_out(value, parent, place, spec_at)
     shown = _shown.get(id(value.__dict__))
     if shown is not None and is_held_elsewhere(shown, parent, place):
         value = copy_natively(value)
@@ -345,4 +352,15 @@ def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     return made
 
 
+_IMMUTABLE = (type(None), bool, Enum, Decimal, UUID, date, time, timedelta)
+
+
+def _hand_out(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    """``value`` as it is: a set, a dataclass … that its reader may change without anybody noticing."""
+    if not isinstance(value, _IMMUTABLE):
+        capture(parent)
+    return value
+
+
 register_family(BaseModel, _wrap_model)
+register_family(object, _hand_out)

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from rapyer.connections import Session
-from rapyer.errors import InvalidValueError, LockError, RapyerError
+from rapyer.errors import InvalidValueError, LockError, OutcomeUnknownError, RapyerError
 
 LOCK_PREFIX = "rapyer:lock:"
 DEFAULT_EXPIRY = 10.0
@@ -81,7 +81,7 @@ async def lock_key(
     loop = asyncio.get_running_loop()
     deadline = None if timeout is None else loop.time() + timeout
     pause = _POLL_FIRST
-    while not await lock._take():
+    while not await _taken(lock):
         if deadline is not None and loop.time() >= deadline:
             raise LockError(f"{key} is locked by somebody else; waited {timeout} s")
         wait = pause if deadline is None else max(0.0, min(pause, deadline - loop.time()))
@@ -104,6 +104,16 @@ async def lock_key(
         if not lock.lost:
             with suppress(RapyerError):  # it expires by itself when it cannot be released
                 await asyncio.shield(lock._end(b""))
+
+
+async def _taken(lock: Lock) -> bool:
+    """Whether ``lock`` was obtained now; nothing of it is left where that cannot be told."""
+    try:
+        return await lock._take()
+    except (asyncio.CancelledError, OutcomeUnknownError):
+        with suppress(RapyerError):  # it expires by itself when it cannot be released
+            await asyncio.shield(lock._end(b""))
+        raise
 
 
 async def _keep(lock: Lock, interval: float, holder: asyncio.Task[Any] | None) -> None:

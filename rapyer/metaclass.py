@@ -9,6 +9,7 @@ from pydantic._internal._model_construction import build_lenient_weakvaluedict
 from pydantic._internal._typing_extra import parent_frame_namespace
 
 from rapyer.config import as_config
+from rapyer.errors import UnknownFieldError
 from rapyer.live import building_class, install_fields
 
 if TYPE_CHECKING:
@@ -41,3 +42,15 @@ class ModelMeta(_PydanticMeta):
             type.__setattr__(cls, "Meta", as_config(meta, name))
         install_fields(cls)
         return cls
+
+    def __getattr__(cls, name: str) -> Any:
+        try:
+            return super().__getattr__(name)  # type: ignore[misc]
+        except AttributeError:
+            fields = cls.__dict__.get("__pydantic_fields__")
+            if not fields or name.startswith("_") or building_class.get():
+                raise
+            known = ", ".join(fields)
+            raise UnknownFieldError(
+                f"{cls.__name__} has no field {name!r}; it has {known}"
+            ) from None

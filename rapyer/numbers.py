@@ -16,9 +16,22 @@ from rapyer.errors import InvalidValueError
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-# Long runs of digits, large exponents at the end of a value, and what is no number: cheap to look for,
-# and rarely there.
-_SUSPICIOUS = re.compile(rb"[0-9.]{17}|[0-9]e[-+]?[0-9]{2,3}(?:[,\]}]|\Z)|NaN|Infinity")
+# What a text with a long run of digits, or a number with a large exponent at its end, looks like when
+# digits and points become 0, delimiters a comma and signs a minus: cheap to make and to look into.
+_SHAPE = bytes(
+    ord("0")
+    if byte in b"0123456789."
+    else ord(",")
+    if byte in b",]}"
+    else ord("-")
+    if byte in b"+-"
+    else byte
+    if byte == ord("e")
+    else 32
+    for byte in range(256)
+)
+_LONG_RUN = b"0" * 17
+_LARGE_EXPONENTS = (b"0e00,", b"0e000,", b"0e-00,", b"0e-000,")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|NaN|-?Infinity')
 _LARGEST_SIGNIFICAND = 2**64 - 1
 _POWERS = [float(f"1e{exponent}") for exponent in range(309)]
@@ -30,7 +43,7 @@ def is_fragile(data: bytes) -> bool:
     Raises :class:`~rapyer.errors.InvalidValueError` for what it cannot hold at all: an integer beyond
     64 bits, NaN and infinities.
     """
-    if _SUSPICIOUS.search(data) is None:
+    if not _may_be_fragile(data):
         return False
     fragile = False
     for match in _TOKEN.finditer(data):
@@ -46,6 +59,16 @@ def is_fragile(data: bytes) -> bool:
         elif not fragile:
             fragile = read_by_server(text) != float(text)
     return fragile
+
+
+def _may_be_fragile(data: bytes) -> bool:
+    shape = data.translate(_SHAPE)
+    if _LONG_RUN in shape or b"NaN" in data or b"Infinity" in data:
+        return True
+    if b"0e" not in shape:
+        return False
+    shape += b","
+    return any(end in shape for end in _LARGE_EXPONENTS)
 
 
 def read_by_server(text: str) -> float:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, SchemaValidator
 
 from rapyer.binding import native
-from rapyer.expressions import ExpressionError, Operator, UnknownFieldError
+from rapyer.errors import ExpressionError, UnknownFieldError
+from rapyer.expressions import Operator
 from rapyer.paths import field_path
 from rapyer.schema import ValueSpec, any_spec
 from rapyer.stored import Schema, map_schemas

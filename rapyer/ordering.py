@@ -14,7 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from rapyer.conditions import parse_reference
-from rapyer.expressions import Descending, ExpressionError, FieldReference, Model, Place
+from rapyer.errors import ExpressionError
+from rapyer.expressions import Descending, FieldReference, Model, Place
 
 T = TypeVar("T")
 SortField: TypeAlias = "str | FieldReference | Descending | Any"

@@ -15,7 +15,7 @@ from rapyer.committing import session_of
 from rapyer.documents import document_error
 from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
 from rapyer.links import Document
-from rapyer.live import ModelNode, _unwrapped, adopted
+from rapyer.live import ModelNode, _unwrapped, adopted, refuse_frozen
 from rapyer.paths import Path, addressable_prefix, field_path, format_target, json_path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive
@@ -113,10 +113,14 @@ def set_fields(model: ModelNode, changes: Mapping[str, Any]) -> Change:
         if name not in fields:
             known = ", ".join(fields)
             raise TypeError(f"{type(model).__name__} has no field {name!r}; it has {known}")
+    for name, value in changes.items():
+        refuse_frozen(type(model), name, value)  # type: ignore[arg-type]
     valid = {
         name: model.__rapyer_child_spec__(name).validate_python(_unwrapped(value))
         for name, value in changes.items()
     }
+    if valid and type(model).model_config.get("validate_assignment"):  # type: ignore[attr-defined]
+        valid = model.__rapyer_revalidated__(valid)
     texts = {
         name: model.__rapyer_child_spec__(name).to_json(value) for name, value in valid.items()
     }

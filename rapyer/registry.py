@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rapyer.errors import AmbiguousModelError, WrongModelError
@@ -18,6 +19,7 @@ _models: dict[tuple[str, str], weakref.ref[Any]] = {}
 def register(model: type[AtomicRedisModel]) -> None:
     """Enter ``model``; the same class defined again (a reload, a notebook cell) replaces the old one."""
     _models[(model.__module__, model.__qualname__)] = weakref.ref(model)
+    _longer_prefixes.cache_clear()
 
 
 def models() -> list[type[AtomicRedisModel]]:
@@ -28,6 +30,27 @@ def models() -> list[type[AtomicRedisModel]]:
 def with_prefix(prefix: str) -> list[type[AtomicRedisModel]]:
     """The models whose keys begin with ``prefix`` and a colon."""
     return [model for model in models() if model.class_key_initials() == prefix]
+
+
+def longest_prefix(key: str) -> str:
+    """The longest prefix of a registered model that ``key`` begins with, before its colon; or ''."""
+    longest = ""
+    for model in models():
+        prefix = model.class_key_initials()
+        if len(prefix) > len(longest) and key.startswith(prefix + ":"):
+            longest = prefix
+    return longest
+
+
+def longer_prefixes(prefix: str) -> tuple[str, ...]:
+    """The prefixes of registered models that begin with ``prefix`` and are longer, with their colons."""
+    return _longer_prefixes(prefix)
+
+
+@lru_cache(maxsize=256)
+def _longer_prefixes(prefix: str) -> tuple[str, ...]:
+    every = {f"{model.class_key_initials()}:" for model in models()}
+    return tuple(other for other in every if len(other) > len(prefix) and other.startswith(prefix))
 
 
 def of_key(key: str) -> type[AtomicRedisModel]:

@@ -15,7 +15,7 @@ from rapyer.batch import Pipeline, current_batch, perform, pipeline
 from rapyer.binding import copy_natively
 from rapyer.changes import Change
 from rapyer.committing import session_of
-from rapyer.config import RedisConfig, client_of, refresh_of
+from rapyer.config import RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.connections import Session
 from rapyer.documents import FAILED, PK, load_document
 from rapyer.errors import (
@@ -66,7 +66,7 @@ class Storage(Embedded, links.Document):
         self.__rapyer_link_children__()
         text = self.__rapyer_text__()
         check_key_unchanged(self)
-        ttl = type(self).Meta.ttl
+        ttl = ttl_of(type(self).Meta, type(self).__name__)
         if current_batch() is None and ttl is None and not nx and not xx and not is_fragile(text):
             key = self.__rapyer_key__()
             try:
@@ -76,7 +76,7 @@ class Storage(Embedded, links.Document):
             written(self, text)
             return self
         mode = b"nx" if nx else b"xx" if xx else b""
-        milliseconds = b"" if ttl is None else b"%d" % (ttl * 1000)
+        milliseconds = b"" if ttl is None else b"%d" % ttl
 
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("save", (), (text, mode, milliseconds))]
@@ -185,10 +185,10 @@ class Storage(Embedded, links.Document):
     def _own_key(cls, key: str) -> str:
         """``key`` as a key of this model: as it is, or completed from a pk."""
         prefix = cls.class_key_initials() + ":"
-        if key.startswith(prefix):
+        mine = key.startswith(prefix)
+        if mine and not any(key.startswith(longer) for longer in registry.longer_prefixes(prefix)):
             return str(key)
-        others = [m for m in registry.models() if key.startswith(m.class_key_initials() + ":")]
-        if isinstance(key, RapyerKey) or others:
+        if mine or isinstance(key, RapyerKey) or registry.longest_prefix(key):
             raise WrongModelError(
                 f"{key!r} is not a key of {cls.__name__}: those begin with {prefix!r}"
             )

@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel
 
 from rapyer import AtomicRedisModel
+from rapyer.errors import ExpressionError, UnknownFieldError
 from rapyer.expressions import (
     Expression,
-    ExpressionError,
     FieldReference,
-    UnknownFieldError,
     field,
     parse_expression,
 )

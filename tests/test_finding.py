@@ -24,11 +24,12 @@ from rapyer.errors import (
     BulkError,
     ConfigurationError,
     DocumentError,
+    ExpressionError,
     InvalidValueError,
     KeyNotFound,
+    UnknownFieldError,
     WrongModelError,
 )
-from rapyer.expressions import ExpressionError, UnknownFieldError
 from rapyer.finding import Find
 
 

@@ -20,9 +20,9 @@ import rapyer
 from rapyer import AtomicRedisModel, Index, Key, SafeLoad
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
-from rapyer.errors import ConfigurationError, MissingModuleError
+from rapyer.errors import ConfigurationError, IndexDefinitionError, MissingModuleError
 from rapyer.expressions import Expression
-from rapyer.index import IndexDefinitionError, has_index
+from rapyer.index import has_index
 from rapyer.indexed import index_schema
 from rapyer.types import RedisDatetimeTimestamp
 from tests.conftest import StartServer

@@ -460,6 +460,14 @@ def _register(native_type: type, live_type: type[Any]) -> None:
     register_wrap(live_type, rewrap)
 
 
+def _wrap_int(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    # Pydantic leaves defaults as they are: ``price: float = 0`` holds an int until it is read
+    made = RedisFloat(value) if spec_at(place).core["type"] == "float" else RedisInt(value)
+    object.__setattr__(made, links.PARENT, parent)
+    object.__setattr__(made, links.PLACE, place)
+    return made
+
+
 def _wrap_datetime(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     live_type = spec_at(place).core.get("metadata", {}).get(LIVE_TYPE, RedisDatetime)
     made = live_type(value)
@@ -471,4 +479,5 @@ def _wrap_datetime(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
 for _native_type, _live_type in _LIVE_TYPES.items():
     _register(_native_type, _live_type)
 _register(datetime, RedisDatetimeTimestamp)
+register_wrap(int, _wrap_int)
 register_wrap(datetime, _wrap_datetime)
