@@ -114,19 +114,21 @@ def choices_of(invocation: Invocation) -> Any:
 def _verbs_for(words: Sequence[str]) -> Verbs:
     """The verbs needed to parse these words; the library's types only when an operation may be meant."""
     from rapyer_cli.app import find_verb
-    from rapyer_cli.verbs import all_verbs, named_verbs
+    from rapyer_cli.verbs import all_verbs, verbs_with
 
-    named = named_verbs()
+    some = verbs_with(words)
     try:
-        find_verb(words, named)
+        if some is not None or not words or all(word.startswith("-") for word in words):
+            find_verb(words, some or Verbs())
+            return some or Verbs()
     except UsageError:
-        return all_verbs()
-    return named
+        pass
+    return all_verbs()
 
 
 def _without_verb(words: Sequence[str], environment: Environment) -> int:
     from rapyer_cli.help import overview
-    from rapyer_cli.verbs import all_verbs
+    from rapyer_cli.verbs.summary import summarised_verbs
 
     if "--version" in words:
         from rapyer_cli.version import version
@@ -136,7 +138,7 @@ def _without_verb(words: Sequence[str], environment: Environment) -> int:
     unknown = [word for word in words if word not in ("--help", "-h", "--debug")]
     if unknown:
         raise UsageError(f"{unknown[0]!r} without a verb; 'rapyer --help' shows what there is")
-    environment.stdout.write(overview(all_verbs(), min(environment.width, 100)))
+    environment.stdout.write(overview(summarised_verbs(environment), min(environment.width, 100)))
     return Exit.DONE
 
 

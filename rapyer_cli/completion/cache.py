@@ -6,6 +6,7 @@ It is written whenever a command has loaded models, so that completing needs no 
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def store(environment: Environment, sources: ModelSources, models: Models) -> No
     }
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(data), encoding="utf-8")
         temporary.replace(path)
     except OSError:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import shlex
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused, ValueRefused
@@ -59,6 +55,11 @@ async def edit(session: Session, invocation: Invocation) -> Any:
 
 
 async def _edited(session: Session, text: str, suffix: str) -> str:
+    import asyncio
+    import shlex
+    import tempfile
+    from pathlib import Path
+
     environ = session.environment.environ
     editor = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="rapyer-") as directory:

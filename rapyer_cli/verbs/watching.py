@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +95,8 @@ def _reader(session: Session, address: Address) -> Callable[[], Awaitable[Any]]:
 
 async def _ticks(session: Session, key: str, seconds: float) -> AsyncIterator[None]:
     """One tick each time the document may have changed."""
+    import asyncio
+
     client = await session.client()
     if not await _notifies(client):
         while True:

@@ -13,7 +13,7 @@ from rapyer.types import RedisInt
 from rapyer_cli.app import parse
 from rapyer_cli.grammar import Verb, Verbs
 from rapyer_cli.help import page
-from rapyer_cli.verbs import all_verbs, named_verbs
+from rapyer_cli.verbs import HOMES, all_verbs, named_verbs, verbs_with
 from rapyer_cli.verbs.operations import operation_verbs
 from rapyer_cli.words import split
 from tests.cli.conftest import Cli
@@ -73,6 +73,16 @@ def test_an_operation_added_to_a_type_is_a_verb_at_once() -> None:
     verb = Verbs(operation_verbs(named_verbs())).get("double")
     assert verb is not None
     assert (verb.help, verb.examples) == ("double the number", ("double A:1/n",))
+
+
+def test_every_verb_is_found_without_importing_the_others() -> None:
+    written = {spelling for spellings in HOMES.values() for spelling in spellings}
+    assert written == set(named_verbs().spellings())
+    for home, spellings in HOMES.items():
+        for spelling in spellings:
+            some = verbs_with([spelling])
+            assert some is not None, home
+            assert some.get(spelling) == named_verbs().get(spelling)
 
 
 def test_the_overview_lists_every_verb_and_the_exit_codes(cli: Cli) -> None:

@@ -69,3 +69,12 @@ def test_help_needs_neither_rich_nor_user_code(environ: dict[str, str]) -> None:
     code, names = loaded(environ, "get", "--help")
     assert code == 0
     assert not names & {"typer", "rich", "prompt_toolkit", "pydantic", "redis"}
+
+
+def test_the_overview_is_kept_so_that_it_needs_nothing_the_second_time(
+    environ: dict[str, str],
+) -> None:
+    loaded(environ, "--help")
+    code, names = loaded(environ, "--help")
+    assert code == 0
+    assert names <= {"rapyer"}
