@@ -29,6 +29,7 @@ from rapyer.connections.exchange import (
     place_of,
     unreachable,
 )
+from rapyer.connections.together import SMALL, Broken, Together
 
 # Settings that redis-py itself adds to a pool's, tied to that pool.
 _OWN_TO_A_POOL = (
@@ -62,6 +63,9 @@ class BlockingSentinelPool(SentinelConnectionPool, TidyPool):
 class PoolLane:
     """Exchanges over the connections of one pool."""
 
+    #: Whether commands of tasks that run at the same time are sent together (see ``together``).
+    coalesce: bool
+
     def __init__(self, pool: Any, loop: asyncio.AbstractEventLoop) -> None:
         self.pool = pool
         self.place = place_of(pool.connection_kwargs)
@@ -83,6 +87,9 @@ class PoolLane:
         # the lane holds a connection that can be handed on.
         self._queues = self._simple and getattr(pool, "timeout", None) is None
         self._held = 0
+        self._busy = 0
+        self.coalesce = self._simple
+        self._together = Together(loop, self._converse)
         self._turns: deque[asyncio.Future[Any]] = deque()
 
     async def exchange(self, commands: Sequence[Command], write: bool) -> list[Any]:
@@ -93,13 +100,30 @@ class PoolLane:
         """
         payload = pack(commands)
         try:
+            if self._busy and self.coalesce and len(payload) <= SMALL:
+                return await self._together.exchange(payload, len(commands))
+            return await self._converse(payload, len(commands))
+        except Broken as broken:
+            if broken.sent:
+                raise lost(self.place, broken.cause, write) from broken.cause
+            raise unreachable(self.place, broken.cause) from broken.cause
+
+    async def _converse(self, payload: bytes, count: int) -> list[Any]:
+        self._busy += 1
+        try:
+            return await self._converse_over_one(payload, count)
+        finally:
+            self._busy -= 1
+
+    async def _converse_over_one(self, payload: bytes, count: int) -> list[Any]:
+        try:
             connection = (self._simple and self._take_idle()) or await self._acquire()
         except Exception as error:
             if is_lost(error):
-                raise unreachable(self.place, error) from error
+                raise Broken(error, sent=False) from error
             raise
         try:
-            replies = await converse(connection, payload, len(commands), self._deadlines)
+            replies = await converse(connection, payload, count, self._deadlines)
         except BaseException as error:
             # A reply may still be under way: nobody else may get this connection as it is.
             try:
@@ -107,7 +131,7 @@ class PoolLane:
             finally:
                 await self._release(connection)
             if is_lost(error):
-                raise lost(self.place, error, write) from error
+                raise Broken(error, sent=True) from error
             raise
         if not (self._simple and self._give_back(connection)):
             await self._release(connection)

@@ -29,6 +29,8 @@ class Session:
     """The way to the server of one client, in every event loop it is used from.
 
     :ivar is_cluster: whether keys are spread over several servers.
+    :ivar coalesce: whether commands of tasks that run at the same time are sent together, in one
+        write over one connection; False sends each over a connection of its own.
     :ivar guard: called with the commands before anything else happens to them; what it raises
         refuses them. This is where a read-only or dry-run mode is enforced.
     """
@@ -38,6 +40,7 @@ class Session:
     def __init__(self, client: AsyncClient) -> None:
         self.is_cluster = isinstance(client, RedisCluster)
         self.guard: Guard | None = None
+        self.coalesce = True
         if not self.is_cluster and not isinstance(client, Redis):
             raise errors.ConfigurationError(
                 f"a client of redis.asyncio is needed, not {type(client).__module__}."
@@ -174,6 +177,7 @@ class Session:
             else:
                 foreign = self._home not in (None, loop) or belongs_elsewhere(self._pool, loop)
                 lane = PoolLane(sibling_pool(self._pool) if foreign else self._pool, loop)
+                lane.coalesce = lane.coalesce and self.coalesce
             if self._home is None:
                 self._home = loop
             self._lanes[loop] = lane
