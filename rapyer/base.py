@@ -162,6 +162,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
         def __delattr__(self, name: str) -> None:
             self.__rapyer_refuse_delattr__(name)
+            baseline.capture(self)
             super().__delattr__(name)
 
     # -- copies ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel
 
 from rapyer import links
+from rapyer.baseline import capture
 from rapyer.batch import current_batch, perform
 from rapyer.binding import copy_natively, native
 from rapyer.changes import Change
@@ -117,6 +118,7 @@ class View(Embedded):
 
     def __delattr__(self, name: str) -> None:
         self.__rapyer_refuse_delattr__(name)
+        capture(self)
         super().__delattr__(name)
 
     def __eq__(self, other: object) -> bool:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import redis.exceptions
+from pydantic import ConfigDict
 
 from rapyer import baseline, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
@@ -46,6 +47,7 @@ class Storage(Embedded, links.Document):
         Meta: ClassVar[RedisConfig]
         __rapyer_key_field__: ClassVar[str | None]
         __pydantic_fields__: ClassVar[dict[str, Any]]
+        model_config: ClassVar[ConfigDict]
 
         @classmethod
         def class_key_initials(cls) -> str: ...
@@ -105,16 +107,14 @@ class Storage(Embedded, links.Document):
         if not changed:
             return self
         texts = {name: jsontree.dumps(now[name]) for name in now if name in changed}
-        gone = [name for name in before if name in changed and name not in now]
+        extra = self.model_config.get("extra") == "allow"
+        known = before if extra else type(self).__pydantic_fields__
+        gone = [name for name in before if name in changed and name not in now and name in known]
 
         def primitives(path: Path) -> list[Primitive]:
             return [
                 *(Primitive("set", (name,), (value, b"")) for name, value in texts.items()),
-                *(
-                    Primitive("remove", (name,))
-                    for name in gone
-                    if name in type(self).__pydantic_fields__
-                ),
+                *(Primitive("take", (), (name.encode(),)) for name in gone),
             ]
 
         await perform(Change("save_changes", self, None, primitives, lambda: None, texts=texts))

@@ -1,0 +1,235 @@
+"""Promises of the library that a review found broken, each with the case that broke it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from redis.asyncio import Redis
+
+from rapyer import AtomicRedisModel
+from rapyer.config import RedisConfig
+from rapyer.embedded import EmbeddedServer
+from rapyer.errors import ConfigurationError, InvalidValueError, OutcomeUnknownError
+from rapyer.fields import Key
+from rapyer.types import RedisFloat, RedisInt
+from tests.servers import proxied
+
+Stored = Callable[..., Awaitable[Any]]
+
+
+# -- fields ------------------------------------------------------------------------------------------
+
+
+class Price(AtomicRedisModel):
+    amount: float = 0
+    limit: float | None = 1
+    rates: list[float] = [1, 2]
+    by_name: dict[str, float] = {"a": 1}
+
+
+async def test_a_float_field_with_an_integer_default_is_a_float_field(stored: Stored) -> None:
+    price = await Price().save()
+    assert isinstance(price.amount, RedisFloat)
+    assert await price.amount.increase(1.5) == 1.5
+    async with price.pipeline():
+        price.amount += 0.25
+        price.limit += 0.5  # type: ignore[operator]
+        price.rates[0] += 0.5
+        price.by_name["a"] /= 4
+    assert await stored(price) == {
+        "amount": 1.75,
+        "limit": 1.5,
+        "rates": [1.5, 2.0],
+        "by_name": {"a": 0.25},
+    }
+    assert price == await Price.get(price.key)
+
+
+# -- setting several fields --------------------------------------------------------------------------
+
+
+class Span(AtomicRedisModel):
+    model_config = ConfigDict(validate_assignment=True)
+
+    name: str = Field(default="span", frozen=True)
+    low: int = 0
+    high: int = 10
+
+    @model_validator(mode="after")
+    def _check(self) -> Span:
+        if self.low > self.high:
+            raise ValueError("low must not exceed high")
+        return self
+
+
+async def test_aupdate_runs_the_validators_that_assignment_runs(stored: Stored) -> None:
+    span = await Span().save()
+    with pytest.raises(ValidationError, match="low must not exceed high"):
+        await span.aupdate(low=50)
+    with pytest.raises(ValidationError, match="low must not exceed high"):
+        span.update(low=50)
+    await span.aupdate(low=50, high=60)
+    assert (span.low, span.high) == (50, 60)
+    assert await stored(span) == {"name": "span", "low": 50, "high": 60}
+
+
+async def test_aupdate_refuses_a_frozen_field(stored: Stored) -> None:
+    span = await Span().save()
+    with pytest.raises(ValidationError, match="frozen"):
+        await span.aupdate(name="other")
+    with pytest.raises(ValidationError, match="frozen"):
+        span.update(name="other")
+    assert span.name == (await stored(span))["name"] == "span"
+
+
+# -- keys --------------------------------------------------------------------------------------------
+
+
+class Named(AtomicRedisModel):
+    name: Key[str]
+
+
+async def test_a_key_field_cannot_change_between_save_and_the_end_of_a_pipeline(
+    stored: Stored,
+) -> None:
+    named = Named(name="old")
+
+    async def save_and_rename() -> None:
+        async with named.pipeline():
+            await named.save()
+            named.name = "new"
+
+    with pytest.raises(InvalidValueError, match="key field"):
+        await save_and_rename()
+    assert named.name == "old"
+    assert await stored("Named:old") is None
+
+
+# -- time to live ------------------------------------------------------------------------------------
+
+
+class Session(AtomicRedisModel):
+    Meta = RedisConfig(ttl=600, refresh_ttl=True)
+    hits: RedisInt = RedisInt(0)
+
+
+async def test_a_ttl_set_by_hand_is_not_refreshed_in_the_same_step(redis: Redis) -> None:
+    Session.Meta.redis = redis
+    session = await Session().save()
+    await session.set_ttl(5)
+    assert await redis.ttl(session.key) <= 5
+    await session.hits.increase()
+    assert await redis.ttl(session.key) > 5
+    async with session.pipeline():
+        session.hits += 1
+        await session.set_ttl(5)
+        session.hits += 1
+    assert await redis.ttl(session.key) <= 5
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 10**17])
+async def test_a_ttl_that_would_delete_at_once_is_refused_before_anything_is_sent(
+    redis: Redis, ttl: int
+) -> None:
+    class Odd(AtomicRedisModel):
+        Meta = RedisConfig(ttl=ttl, refresh_ttl=True, redis=redis)
+
+    odd = Odd()
+    with pytest.raises(ConfigurationError, match="ttl"):
+        await odd.save()
+    with pytest.raises(ConfigurationError, match="ttl"):
+        await Odd.insert(odd)
+    assert await redis.exists(odd.key) == 0
+
+
+# -- save_changes ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Point:
+    x: int = 0
+    trail: list[int] = field(default_factory=list)
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Inner(BaseModel):
+    labels: set[str] = set()
+
+
+class Mixed(AtomicRedisModel):
+    model_config = ConfigDict(extra="allow")
+
+    labels: set[str] = {"a"}
+    point: Point = Point()
+    listed: list[set[int]] = [{1}]
+    named: dict[str, set[int]] = {"a": {1}}
+    numbers: Numbers = Numbers([1])
+    inner: Inner = Inner()
+    pair: tuple[list[int], int] = ([1], 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda mixed: mixed.labels.add("b"),
+        lambda mixed: setattr(mixed.point, "x", 5),
+        lambda mixed: mixed.point.trail.append(1),
+        lambda mixed: mixed.listed[0].add(2),
+        lambda mixed: [labels.add(2) for labels in mixed.listed],
+        lambda mixed: [labels.add(2) for labels in mixed.named.values()],
+        lambda mixed: mixed.numbers.root.append(2),
+        lambda mixed: mixed.inner.labels.add("x"),
+        lambda mixed: mixed.pair[0].append(2),
+        lambda mixed: mixed.more.append(2),
+        lambda mixed: delattr(mixed, "more"),
+    ],
+)
+async def test_save_changes_writes_what_was_changed_in_place(
+    change: Callable[[Mixed], object],
+) -> None:
+    key = (await Mixed.model_validate({"more": [1]}).save()).key
+    mixed = await Mixed.get(key)
+    change(mixed)
+    await mixed.save_changes()
+    assert await Mixed.get(key) == mixed
+
+
+# -- locks -------------------------------------------------------------------------------------------
+
+
+async def test_a_lock_whose_taking_was_cancelled_or_lost_is_left_to_nobody(
+    rapyer_server: EmbeddedServer, redis: Redis
+) -> None:
+    span = await Span().save()
+    name = f"rapyer:lock:{span.key}"
+    for turns in range(12):
+        waiting = asyncio.create_task(span.lock(expiry=60).__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if waiting.done():
+            break
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        assert await redis.exists(name) == 0
+    await redis.delete(name)
+    async with proxied(rapyer_server.status().address) as proxy:
+        from rapyer.connections import client_from_url
+
+        Span.Meta = RedisConfig(redis=client_from_url(f"redis://127.0.0.1:{proxy.port}"))
+        proxy.cut_after = b"\r\nNX\r\n"
+        with pytest.raises(OutcomeUnknownError):
+            async with span.lock(expiry=60):
+                pass
+        await Span.Meta.redis.aclose()
+        del Span.Meta
+    assert await redis.exists(name) == 0
