@@ -114,8 +114,13 @@ class _Engine:
                 self.found.candidates.append(Candidate(text, meta, final))
 
     def _offer_verbs(self, partial: str) -> None:
+        here = self.knowledge.type_at(self.knowledge.here)
+        fitting: set[str] | None = None
+        if here is not None and here.kind not in ("model", "object"):
+            fitting = {operation.verb for operation in self.knowledge.fitting(here.kind)}
         for verb in self.verbs:
-            if verb.name.startswith(partial):
+            misfit = fitting is not None and verb.group == "operation" and verb.name not in fitting
+            if verb.name.startswith(partial) and not misfit:
                 self.found.candidates.append(Candidate(verb.name, verb.help))
         if not self.found.candidates and partial:
             self._offer(self.verbs.spellings(), partial)

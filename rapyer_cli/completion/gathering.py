@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
     from rapyer.schema import ValueSpec
 
+_KINDS = ("str", "int", "float", "bool", "bytes", "datetime", "list", "dict")
 MOST_KEYS = 200
 MOST_CHILDREN = 500
 _SEARCH_SECONDS = 0.5
@@ -46,15 +47,13 @@ def type_info(spec: ValueSpec, types: dict[str, dict[str, TypeInfo]]) -> TypeInf
 
 
 def kind_of(spec: ValueSpec) -> str:
-    """The kind by which :class:`TypeInfo` calls a spec's type."""
+    """The kind by which :class:`TypeInfo` calls a spec's type; ``object`` where it is open."""
     if spec.field_names():
         return "model"
     name = spec.python_type.__name__
-    return (
-        name
-        if name in ("str", "int", "float", "bool", "bytes", "datetime", "list", "dict")
-        else "object"
-    )
+    if name in _KINDS:
+        return name
+    return "object" if spec.core["type"] in ("any", "union", "tagged-union") else "other"
 
 
 def operation_infos() -> tuple[OperationInfo, ...]:

@@ -17,7 +17,8 @@ from rapyer_cli.addresses import ROOT, Address
 class TypeInfo:
     """A type as far as completion needs it.
 
-    ``kind`` is ``model list dict str int float bool bytes datetime object``; ``model`` names the entry of
+    ``kind`` is ``model list dict str int float bool bytes datetime``, ``other`` for another type, ``object``
+    where the type is open; ``model`` names the entry of
     :attr:`Knowledge.types` that has the fields; ``item`` is the type of list items or dict values.
     """
 

@@ -93,22 +93,24 @@ def _options(words: Sequence[str], verbs: Verbs) -> dict[str, list[str | None]]:
 SCRIPTS = {
     "bash": """\
 _rapyer() {
-    local IFS=$'\\n' line
-    COMPREPLY=()
-    # Colons belong to the words here, whatever COMP_WORDBREAKS says.
-    local words cword cur
-    if declare -F _get_comp_words_by_ref >/dev/null; then
-        _get_comp_words_by_ref -n := -w words -i cword
-    else
-        words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD
+    # Words are split here by blanks alone: for bash colons and equal signs would end them, too.
+    local line="${COMP_LINE:0:COMP_POINT}" cur="" reply prefix
+    local -a words
+    read -r -a words <<< "$line"
+    if [[ "$line" != *[[:space:]] ]]; then
+        cur="${words[${#words[@]}-1]}"
+        unset "words[${#words[@]}-1]"
     fi
-    cur="${words[cword]}"
-    while IFS= read -r line; do COMPREPLY+=("$line"); done \\
-        < <(rapyer __complete bash "${words[@]:1:cword-1}" -- "$cur" 2>/dev/null)
-    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[:/=] ]]; then compopt -o nospace; fi
-    declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$cur"
+    prefix="${cur%"${cur##*[:=]}"}"
+    [[ "$COMP_WORDBREAKS" == *:* ]] || prefix=""
+    COMPREPLY=()
+    while IFS= read -r reply; do COMPREPLY+=("${reply#"$prefix"}"); done \\
+        < <(rapyer __complete bash "${words[@]:1}" -- "$cur" 2>/dev/null)
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *[:/=] ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
 }
-complete -o nosort -F _rapyer rapyer
+complete -F _rapyer rapyer
 """,
     "zsh": """\
 #compdef rapyer

@@ -117,5 +117,7 @@ def make_prompt(
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
         color_depth=ColorDepth.DEPTH_1_BIT if environment.environ.get("NO_COLOR") else None,
         reserve_space_for_menu=6,
+        enable_open_in_editor=True,
+        tempfile_suffix=".rapyer",
         **streams,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LISTED = 100
 _NAMED_MISFITS = 5
-_SCALARS = ("str", "int", "float", "bool", "datetime", "object")
+_SCALARS = ("str", "int", "float", "bool", "datetime", "other")
 _MOST_COLUMNS = 8
 
 Found = tuple[str, Any, Any]

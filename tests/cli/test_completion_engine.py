@@ -81,6 +81,13 @@ def test_an_operation_is_offered_the_fields_that_have_it(knowledge: Knowledge) -
     assert not {"BlogPost:1/title", "BlogPost:1/tags", "BlogPost:1/settings"} & set(found)
 
 
+def test_where_one_is_decides_which_operations_are_offered(knowledge: Knowledge) -> None:
+    knowledge.here = Address("BlogPost", "BlogPost:1", ("tags",))
+    found = set(texts("", knowledge))
+    assert {"append", "pop", "get", "cd"} <= found
+    assert not {"increase", "set_item"} & found
+
+
 def test_targets_are_relative_to_where_one_is(knowledge: Knowledge) -> None:
     knowledge.here = POST
     assert texts("get tit", knowledge) == ["title"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -427,6 +430,46 @@ def test_shells_complete_models_fields_and_keys_without_user_code(cli: Cli, post
     assert complete(cli, "get", "BlogPost:1/settings/") == ["BlogPost:1/settings/theme"]
     assert complete(cli, "set", "BlogPost:1/status", "") == ["draft", "live"]
     assert complete(cli, "incr") == ["increase"]
+
+
+@pytest.mark.parametrize(
+    ("line", "replies"),
+    [
+        ("rapyer get Bl", ["BlogPost:"]),
+        ("rapyer get BlogPost:", ["1"]),
+        ("rapyer increase BlogPost:1/v", ["1/views"]),
+        ("rapyer update BlogPost:1 status=l", ["live"]),
+        ("rapyer get BlogPost:1 -o js", ["json", "jsonl"]),
+        ("rapyer incr", ["increase"]),
+    ],
+)
+def test_bash_replaces_only_what_follows_its_own_word_break(
+    cli: Cli, post: str, line: str, replies: list[str]
+) -> None:
+    assert cli("models").code == 0
+    script = cli("completion", "bash").out
+    command = f"{sys.executable} -m rapyer_cli"
+    done = subprocess.run(
+        [
+            "bash",
+            "--norc",
+            "-c",
+            f'rapyer() {{ {command} "$@"; }}; {script}\n_rapyer; printf "%s\\n" "${{COMPREPLY[@]}}"',
+        ],
+        env={
+            **cli.environ,
+            "PATH": os.environ["PATH"],
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+            "COMP_WORDBREAKS": " :=",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        cwd=cli.cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == replies
 
 
 def test_completing_is_silent_when_nothing_can_be_known(cli: Cli, configure: Configure) -> None:
