@@ -17,6 +17,7 @@ from rapyer_cli.grammar import (
     OUTPUT_OPTIONS,
     Argument,
     Invocation,
+    Kind,
     Option,
     Verb,
     Verbs,
@@ -79,7 +80,8 @@ def parse_for(verb: Verb, words: Sequence[str]) -> Invocation:
         values = command.main(_shielded(words), prog_name=verb.name, standalone_mode=False)
     except TyperException as error:
         text = (str(error) or error.__class__.__name__).replace(_SHIELD, "").strip()
-        raise UsageError(f"{_sentence(text)}; usage: {_usage(verb)}") from error
+        hint = "; -- comes before values that begin with -" if _has_values(verb, text) else ""
+        raise UsageError(f"{_sentence(text)}; usage: {_usage(verb)}{hint}") from error
     return Invocation(verb, values)
 
 
@@ -154,6 +156,12 @@ def _unshielded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_unshielded(item) for item in value]
     return value
+
+
+def _has_values(verb: Verb, problem: str) -> bool:
+    """Whether what was taken for an unknown option may have been meant as a value."""
+    values = (Kind.VALUE, Kind.OPERAND, Kind.ASSIGNMENT)
+    return "no such option" in problem.lower() and any(a.kind in values for a in verb.arguments)
 
 
 def _usage(verb: Verb) -> str:

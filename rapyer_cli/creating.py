@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import UsageError, ValueRefused, validation_lines
 from rapyer_cli.grammar import Invocation
 from rapyer_cli.session import Session
-from rapyer_cli.values import assignment_of, text_given, typed
+from rapyer_cli.values import assignments_of, text_given, typed
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
@@ -45,8 +45,7 @@ def _model_document(
 
     spec = model_spec(model)
     values: dict[str, Any] = {}
-    for word in invocation.texts("assignments"):
-        assignment = assignment_of(word)
+    for assignment in assignments_of(invocation.texts("assignments")):
         if assignment.name not in spec.field_names():
             raise UsageError(
                 f"{name} has no field {assignment.name!r}; it has: {', '.join(spec.field_names())}"
@@ -76,8 +75,7 @@ def _raw_document(session: Session, invocation: Invocation, key: str) -> Any:
     from rapyer.schema import any_spec
 
     values: dict[str, Any] = {}
-    for word in invocation.texts("assignments"):
-        assignment = assignment_of(word)
+    for assignment in assignments_of(invocation.texts("assignments")):
         text = text_given(assignment.text, session.environment)
         where = f"{key}/{assignment.name}"
         as_json = assignment.is_json or invocation.flag("json")

@@ -154,6 +154,10 @@ def _message(error: BaseException, name: str) -> str:
         return one_line(
             f"the server refused: {text}. Check user and password of the profile or URL"
         )
+    if type(error).__name__ == "ConnectionError" and name == "ConnectionError":
+        return one_line(
+            f"{text.rstrip('.')}; is it running? --url, --profile and RAPYER_URL name another"
+        )
     if type(error).__name__ == "ResponseError":
         return one_line(f"the server answered: {text}")
     return one_line(text)

@@ -6,7 +6,15 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from rapyer_cli.exits import Exit
-from rapyer_cli.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS, Group, Option, Verb, Verbs
+from rapyer_cli.grammar import (
+    CHANGE_OPTIONS,
+    CONNECTION_OPTIONS,
+    OUTPUT_OPTIONS,
+    Group,
+    Option,
+    Verb,
+    Verbs,
+)
 
 _GROUPS: tuple[tuple[Group, str], ...] = (
     ("look", "Look"),
@@ -40,8 +48,8 @@ def overview(verbs: Verbs, width: int, *, repl: bool = False) -> str:
             continue
         lines += ["", f"{title}:"]
         lines += _columns([(verb.name, verb.help) for verb in members], width)
-    lines += ["", "Options of every verb:" if not repl else "Options:"]
-    lines += _options(CONNECTION_OPTIONS + OUTPUT_OPTIONS, width)
+    lines += ["", "Options:" if repl else "Options of every verb:"]
+    lines += _options((CHANGE_OPTIONS if repl else CONNECTION_OPTIONS) + OUTPUT_OPTIONS, width)
     prefix = "" if repl else "rapyer "
     lines += ["", "Examples:"]
     lines += [
@@ -81,7 +89,8 @@ def page(verb: Verb, width: int, *, repl: bool = False) -> str:
     if own:
         lines += ["", "Options:"]
         lines += _options(own, width)
-    shared = [option for option in verb.all_options() if option not in own]
+    elsewhere = (*own, *(CONNECTION_OPTIONS if repl else ()))
+    shared = [option for option in verb.all_options() if option not in elsewhere]
     if shared:
         lines += ["", "Options of every such verb:" if own else "Options:"]
         lines += _options(shared, width)

@@ -7,7 +7,7 @@ of the text and the message when it is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,17 @@ def assignment_of(word: str) -> Assignment:
     if match is None or not match["name"]:
         raise UsageError(f"{printable(word)!r} is no assignment: write field=value or field:=JSON")
     return Assignment(match["name"], match["text"], bool(match["json"]))
+
+
+def assignments_of(words: Sequence[str]) -> list[Assignment]:
+    """Several assignments. Raises :class:`UsageError` when one name is given twice."""
+    found: dict[str, Assignment] = {}
+    for word in words:
+        assignment = assignment_of(word)
+        if assignment.name in found:
+            raise UsageError(f"{printable(assignment.name)} is given twice")
+        found[assignment.name] = assignment
+    return list(found.values())
 
 
 def typed(spec: ValueSpec, text: str, where: str, *, as_json: bool = False) -> Any:

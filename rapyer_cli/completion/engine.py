@@ -12,7 +12,7 @@ from rapyer.paths import escape_pointer
 from rapyer_cli.addresses import ROOT, Address, address_of, escape_key
 from rapyer_cli.completion.knowledge import Knowledge, TypeInfo, Want
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import Argument, Kind, Option, Verb, Verbs
+from rapyer_cli.grammar import CONNECTION_OPTIONS, Argument, Kind, Option, Verb, Verbs
 from rapyer_cli.words import quoted, scan
 
 _FEW_INDICES = 20
@@ -48,6 +48,9 @@ def complete_line(line: str, cursor: int, verbs: Verbs, knowledge: Knowledge) ->
         return Completion(start=cursor)
     found = complete_words([word.text for word in words], partial, verbs, knowledge)
     found.start = start
+    # The connection is chosen when the REPL is opened, and by 'use'.
+    hidden = {flag for option in CONNECTION_OPTIONS for flag in option.flags}
+    found.candidates = [c for c in found.candidates if c.text not in hidden]
     found.candidates = [
         Candidate(quoted(c.text), c.meta, c.final, c.display or c.text) for c in found.candidates
     ]

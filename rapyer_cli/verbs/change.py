@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.values import assignment_of, text_given, typed
+from rapyer_cli.values import assignments_of, text_given, typed
 from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ async def update(session: Session, invocation: Invocation) -> Plan:
         return await plan_operation(session, invocation, "update", target, words)
     where = session.address(invocation.text("target"))
     pairs: list[tuple[Place, Any]] = []
-    for word in words:
-        assignment = assignment_of(word)
+    for assignment in assignments_of(words):
         segments = assignment.name.split("/")
         place = resolve(target.document, [*map(str, target.path), *segments])
         text = text_given(assignment.text, session.environment)

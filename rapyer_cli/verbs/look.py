@@ -172,22 +172,32 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
     from rapyer_cli.keyspace import some_keys_of, unique_keys_of
 
     client = await session.client()
-    if not session.models.named(address.name) and session.models.failures:
-        session.models.require(address.name)
     limit = number_of(invocation, "limit", 0)
     columns = (Column("key", "document"),)
     if not limit and (goes_to_a_pipe(session, invocation) or invocation.flag("all")):
 
         async def stream() -> AsyncGenerator[dict[str, Any], None]:
+            found = False
             async for key in unique_keys_of(client, address.name):
+                found = True
                 yield {"key": escape_key(key, address.name)}
+            if not found:
+                _require_model(session, address.name)
 
         return Table(columns, stream(), empty=f"no documents of {address.name}", raw="key")
     seconds = 0 if goes_to_a_pipe(session, invocation) else _WAIT_SECONDS
     keys, more = await some_keys_of(client, address.name, "", limit or _LISTED, seconds=seconds)
+    if not keys and not more:
+        _require_model(session, address.name)
     note = "… there may be more; --all shows every one" if more and not limit else ""
     rows = [{"key": escape_key(key, address.name)} for key in keys]
     return Table(columns, rows, empty=f"no documents of {address.name}", raw="key", note=note)
+
+
+def _require_model(session: Session, name: str) -> None:
+    """No document begins with ``name``: it is misspelled, unless it is a model without documents."""
+    if session.models or session.models.failures:
+        session.models.require(name)
 
 
 async def _list_entries(session: Session, address: Address) -> Table:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import CliError, UsageError
+from rapyer_cli.failures import CliError, UsageError, ValueRefused
 from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb, Verbs
-from rapyer_cli.values import amount_of, assignment_of, index_of, text_given, typed
+from rapyer_cli.values import amount_of, assignments_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
@@ -99,7 +99,13 @@ async def plan_operation(
     arguments = bind(operation, spec, words, where, session, as_json=invocation.flag("json"))
 
     async def apply() -> list[Any]:
-        return [await getattr(place.value, operation.method)(*arguments)]
+        try:
+            return [await getattr(place.value, operation.method)(*arguments)]
+        except (LookupError, ValueError, ArithmeticError) as error:
+            said = as_said(error, where)
+            if said is error:
+                raise
+            raise said from error
 
     returns = returns_something(type(place.value), operation.method)
     return await plan_change(
@@ -112,6 +118,18 @@ async def plan_operation(
         read_result=(lambda answers: result_json(kind, spec, answers[0])) if returns else None,
         question=f"{operation.name} {where}: {operation.help.rstrip('.').lower()}?",
     )
+
+
+def as_said(error: Exception, where: str) -> Exception:
+    """An error of Python's own as one that names the place; rapyer's own errors do so already."""
+    from pydantic import ValidationError
+
+    from rapyer.errors import RapyerError
+
+    if isinstance(error, (RapyerError, ValidationError, CliError)):
+        return error
+    said = f"{where}: {error.args[0] if error.args else type(error).__name__}"
+    return CliError(said) if isinstance(error, LookupError) else ValueRefused(said)
 
 
 def no_such_operation(name: str, place: Place, kind: type) -> str:
@@ -187,8 +205,7 @@ def _typed_argument(
             )
         case "entries":
             entries = {}
-            for word in texts:
-                assignment = assignment_of(word)
+            for assignment in assignments_of(texts):
                 key = typed(spec.key, assignment.name, f"a key of {where}")
                 entries[key] = typed(
                     spec.value,

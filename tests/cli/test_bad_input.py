@@ -24,6 +24,11 @@ POST = "BlogPost:1"
         (("get", POST, "-o", "yaml"), 2, "auto, table, tree, json, jsonl, raw"),
         (("new", "BlogPost", "titel=x"), 2, "no field 'titel'"),
         (("new", "BlogPost", "title"), 2, "field=value"),
+        (("new", "BlogPost", "title=a", "title=b"), 2, "title is given twice"),
+        (("update", POST, "title=a", "title=b"), 2, "title is given twice"),
+        (("set", f"{POST}/title", "-x"), 2, "-- comes before values"),
+        (("ls", "BlogPots"), 3, "did you mean BlogPost?"),
+        (("popitem", f"{POST}/counts"), 1, "BlogPost:1/counts: popitem(): dictionary is empty"),
         (("get", "BlogPost"), 2, "is a model"),
         (("schema", "BlogPots"), 3, "did you mean BlogPost?"),
         (("get", "BlogPots:1"), 3, "did you mean BlogPost?"),
@@ -83,6 +88,7 @@ def test_an_unreachable_server_is_code_5(cli: Cli) -> None:
     assert (ran.code, ran.out) == (5, "")
     assert ran.err.count("\n") == 1
     assert "127.0.0.1:1" in ran.err
+    assert "is it running?" in ran.err
 
 
 @pytest.mark.parametrize(
