@@ -17,7 +17,7 @@ from rapyer.config import AsyncClient, RedisConfig, client_of, refresh_of
 from rapyer.documents import FAILED, PK
 from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
-from rapyer.keys import key_change, key_text, pk_of
+from rapyer.keys import check_key_unchanged, key_change, key_text, pk_of
 from rapyer.live import SLOTS
 from rapyer.metaclass import ModelMeta
 from rapyer.paths import Path
@@ -115,6 +115,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
         field = type(self).__rapyer_key_field__
         if field is None:
             return
+        check_key_unchanged(self)
         stored = getattr(self, PK, None)
         if texts is not None and not path and field in texts:
             name = pk_of(self) if stored is None else stored

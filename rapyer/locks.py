@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from rapyer.connections import Session
 from rapyer.errors import InvalidValueError, LockError, OutcomeUnknownError, RapyerError
 
@@ -71,7 +73,7 @@ async def lock_key(
 
     ``timeout`` is how many seconds to wait for it (None: as long as it takes, 0: not at all), ``expiry``
     after how many seconds it ends by itself when its holder dies; it is renewed every third of that
-    while it is held. Raises :class:`~rapyer.errors.LockError` when it is not obtained in time; when it
+    while it is held, and counts as lost when that did not succeed for so long. Raises :class:`~rapyer.errors.LockError` when it is not obtained in time; when it
     is lost while held, the block is cancelled and LockError raised in its place. Sends SET NX PX, and
     EVALSHA to renew and release.
     """
@@ -81,14 +83,17 @@ async def lock_key(
     loop = asyncio.get_running_loop()
     deadline = None if timeout is None else loop.time() + timeout
     pause = _POLL_FIRST
-    while not await _taken(lock):
+    while True:
+        asked = loop.time()
+        if await _taken(lock):
+            break
         if deadline is not None and loop.time() >= deadline:
             raise LockError(f"{key} is locked by somebody else; waited {timeout} s")
         wait = pause if deadline is None else max(0.0, min(pause, deadline - loop.time()))
         await asyncio.sleep(wait)
         pause = min(pause * 2, _POLL_LONGEST)
     holder = asyncio.current_task()
-    keeper = asyncio.create_task(_keep(lock, expiry / 3, holder))
+    keeper = asyncio.create_task(_keep(lock, expiry, asked + expiry, holder))
     try:
         yield lock
     except asyncio.CancelledError:
@@ -99,11 +104,11 @@ async def lock_key(
         raise
     finally:
         keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-        if not lock.lost:
-            with suppress(RapyerError):  # it expires by itself when it cannot be released
-                await asyncio.shield(lock._end(b""))
+        try:
+            await asyncio.gather(keeper, return_exceptions=True)
+        finally:
+            if not lock.lost:
+                await _release(lock)
 
 
 async def _taken(lock: Lock) -> bool:
@@ -111,19 +116,30 @@ async def _taken(lock: Lock) -> bool:
     try:
         return await lock._take()
     except (asyncio.CancelledError, OutcomeUnknownError):
-        with suppress(RapyerError):  # it expires by itself when it cannot be released
-            await asyncio.shield(lock._end(b""))
+        await _release(lock)
         raise
 
 
-async def _keep(lock: Lock, interval: float, holder: asyncio.Task[Any] | None) -> None:
+async def _release(lock: Lock) -> None:
+    with suppress(RapyerError, RedisError):  # it expires by itself when it cannot be released
+        await asyncio.shield(lock._end(b""))
+
+
+async def _keep(lock: Lock, expiry: float, until: float, holder: asyncio.Task[Any] | None) -> None:
+    """Renew ``lock``, and cancel ``holder`` when it is lost; by this clock it ends at ``until``."""
+    loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(interval)
+        await asyncio.sleep(min(expiry / 3, max(0.0, until - loop.time())))
+        started = loop.time()
         try:
-            await lock.renew()
+            async with asyncio.timeout_at(until):
+                await lock.renew()
+            until = started + expiry
         except LockError:
-            if holder is not None:
-                holder.cancel()
-            return
-        except RapyerError:
-            continue  # the server cannot be reached now; the expiry decides
+            break
+        except (RapyerError, RedisError, TimeoutError):
+            if loop.time() >= until:  # nobody knows better by now: the server lets it go
+                lock._lost = True
+                break
+    if holder is not None:
+        holder.cancel()

@@ -222,6 +222,7 @@ class Storage(Embedded, links.Document):
             raise InvalidValueError(
                 "a nested model is not deleted by itself; change its document instead"
             )
+        check_key_unchanged(self)
         if current_batch() is not None:
 
             def primitives(path: Path) -> list[Primitive]:

@@ -1,4 +1,5 @@
 """Promises of the library that a review found broken, each with the case that broke it."""
+# ruff: noqa: PT012 - a lock is lost inside its block
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
 from rapyer.config import RedisConfig
+from rapyer.connections import client_from_url
 from rapyer.embedded import EmbeddedServer
-from rapyer.errors import ConfigurationError, InvalidValueError, OutcomeUnknownError
+from rapyer.errors import ConfigurationError, InvalidValueError, LockError, OutcomeUnknownError
 from rapyer.fields import Key
 from rapyer.types import RedisFloat, RedisInt
 from tests.servers import proxied
@@ -109,6 +111,35 @@ async def test_a_key_field_cannot_change_between_save_and_the_end_of_a_pipeline(
         await save_and_rename()
     assert named.name == "old"
     assert await stored("Named:old") is None
+
+
+class Numbered(AtomicRedisModel):
+    number: Key[int]
+    count: RedisInt = RedisInt(0)
+
+
+@pytest.mark.parametrize(
+    "operate",
+    [
+        lambda numbered: numbered.delete(),
+        lambda numbered: numbered.count.increase(),
+        lambda numbered: numbered.count.save(),
+        lambda numbered: numbered.aupdate(count=3),
+        lambda numbered: numbered.set_ttl(5),
+    ],
+)
+async def test_a_changed_key_field_never_leads_to_another_document(
+    redis: Redis, stored: Stored, operate: Callable[[Numbered], Awaitable[object]]
+) -> None:
+    await Numbered(number=2).save()
+    numbered = await Numbered(number=1).save()
+    numbered.number = 2
+    with pytest.raises(InvalidValueError, match="key field"):
+        await operate(numbered)
+    assert await stored("Numbered:2") == {"number": 2, "count": 0}
+    assert await redis.ttl("Numbered:2") == -1
+    numbered.number = 1
+    assert await numbered.count.increase() == 1
 
 
 # -- time to live ------------------------------------------------------------------------------------
@@ -223,8 +254,6 @@ async def test_a_lock_whose_taking_was_cancelled_or_lost_is_left_to_nobody(
         assert await redis.exists(name) == 0
     await redis.delete(name)
     async with proxied(rapyer_server.status().address) as proxy:
-        from rapyer.connections import client_from_url
-
         Span.Meta = RedisConfig(redis=client_from_url(f"redis://127.0.0.1:{proxy.port}"))
         proxy.cut_after = b"\r\nNX\r\n"
         with pytest.raises(OutcomeUnknownError):
@@ -233,3 +262,16 @@ async def test_a_lock_whose_taking_was_cancelled_or_lost_is_left_to_nobody(
         await Span.Meta.redis.aclose()
         del Span.Meta
     assert await redis.exists(name) == 0
+
+
+async def test_a_lock_that_cannot_be_renewed_is_lost_when_it_expires(
+    rapyer_server: EmbeddedServer,
+) -> None:
+    span = await Span().save()
+    async with proxied(rapyer_server.status().address) as proxy:
+        Span.Meta = RedisConfig(redis=client_from_url(f"redis://127.0.0.1:{proxy.port}"))
+        with pytest.raises(LockError, match="lost while it was held"):
+            async with asyncio.timeout(10), span.lock(expiry=0.3):
+                proxy.mute = True
+                await asyncio.Event().wait()
+        del Span.Meta
