@@ -155,8 +155,7 @@ async def send(session: Session, plan: Plan) -> Changed:
     for note in plan.notes:
         session.environment.note(note)
     session.journal.write({**entry, "outcome": "done"})
-    if plan.touches:
-        _remember(session, plan)
+    _remember(session, plan)
     return Changed(plan.effects(), plan.result(), plan.read_result is not None)
 
 
@@ -236,7 +235,7 @@ def _remember(session: Session, plan: Plan) -> None:
     if plan.undoes is not None:
         session.done.remove(plan.undoes)
         return
-    session.done.append(Done(plan.verb, plan.touches))
+    session.done.append(Done(plan.verb, plan.touches, plan.lifetime))
     del session.done[:-_KEPT_FOR_UNDO]
 
 

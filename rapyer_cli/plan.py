@@ -74,6 +74,7 @@ class Plan:
     question: str = ""
     undoes: Done | None = None
     notes: tuple[str, ...] = ()
+    lifetime: Lifetime | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -96,12 +97,22 @@ class Plan:
         return self.read_result(values)
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A change of how many seconds a document has to live; None is for ever."""
+
+    key: str
+    before: float | None
+    after: float | None
+
+
 @dataclass(slots=True)
 class Done:
     """A plan that was carried out, kept for ``undo``."""
 
     verb: str
     touches: list[Touch]
+    lifetime: Lifetime | None = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from rapyer_cli.failures import CliError, Refused
 from rapyer_cli.session import Session
 
 if TYPE_CHECKING:
-    from rapyer_cli.plan import Plan, Touch
+    from rapyer_cli.plan import Done, Plan, Touch
 
 
 async def plan_undo(session: Session) -> Plan:
@@ -27,6 +27,8 @@ async def plan_undo(session: Session) -> Plan:
         raise CliError("there is nothing to undo: nothing was changed in this session")
     done = session.done[-1]
     batch = Batch()
+    if done.lifetime is not None:
+        return await _plan_lifetime(session, done, batch)
     documents: dict[str, Any] = {}
     touches: list[Touch] = []
     for touch in done.touches:
@@ -46,6 +48,27 @@ async def plan_undo(session: Session) -> Plan:
     for touch in touches:
         touch.removed = touch.after is MISSING and not touch.path
     return Plan(f"undo of {done.verb}", "write", batch, touches, undoes=done)
+
+
+async def _plan_lifetime(session: Session, done: Done, batch: Any) -> Plan:
+    """Back to the time to live that the document had, counted from now."""
+    from rapyer.raw import RawDocument
+    from rapyer_cli.plan import Lifetime, Plan
+    from rapyer_cli.scanning import ttls_of
+    from rapyer_cli.verbs.lifetime import in_words
+
+    change = done.lifetime
+    assert change is not None
+    now = (await ttls_of(await session.client(), [change.key]))[change.key]
+    if (now is None) != (change.after is None) or (now or 0) > (change.after or 0):
+        raise Refused(
+            f"the time to live of {change.key} was changed by somebody else; nothing was undone"
+        )
+    with batch.collecting():
+        await RawDocument(change.key).set_ttl(change.before)
+    note = f"{change.key}: lives {in_words(now)} → {in_words(change.before)}"
+    back = Lifetime(change.key, now, change.before)
+    return Plan("undo of ttl", "write", batch, [], notes=(note,), undoes=done, lifetime=back)
 
 
 async def _watched(batch: Any, document: Any) -> Any:

@@ -38,9 +38,10 @@ async def ttl(session: Session, invocation: Invocation) -> Any:
 
 async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
     from rapyer_cli.execute import refuse_if_read_only
-    from rapyer_cli.plan import Plan
+    from rapyer_cli.plan import Lifetime, Plan
     from rapyer_cli.planning import batch_for
     from rapyer_cli.resolving import place_at
+    from rapyer_cli.scanning import ttls_of
 
     if not invocation.flag("dry_run"):
         refuse_if_read_only(session)
@@ -52,8 +53,15 @@ async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
     batch = batch_for(session, invocation)
     with batch.collecting():
         await document.set_ttl(seconds)
-    lives = "lives for ever" if seconds is None else f"lives {seconds:g} seconds from now"
-    return Plan("ttl", "write", batch, [], notes=(f"{place.target}: {lives}",))
+    key = str(document.key)
+    before = (await ttls_of(await session.client(), [key]))[key]
+    note = f"{place.target}: lives {in_words(before)} → {in_words(seconds)}"
+    return Plan("ttl", "write", batch, [], notes=(note,), lifetime=Lifetime(key, before, seconds))
+
+
+def in_words(seconds: float | None) -> str:
+    """A time to live for people."""
+    return "for ever" if seconds is None else f"{seconds:g} seconds"
 
 
 def _seconds(text: str) -> float | None:

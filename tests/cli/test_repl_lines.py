@@ -245,6 +245,17 @@ async def test_undo_of_a_deletion_brings_the_ttl_back(repl: Sitting, store: Stor
     assert 400_000 < store.call("PTTL", POST) <= 500_000
 
 
+async def test_undo_restores_a_time_to_live(repl: Sitting, store: Store) -> None:
+    await repl(f"ttl {POST} 100")
+    assert "lives for ever → 100 seconds" in repl.err.getvalue()
+    await repl("undo")
+    assert store.call("PTTL", POST) == -1
+    await repl(f"ttl {POST} 100")
+    store.call("EXPIRE", POST, 5000)
+    assert await repl.fails("undo") == Exit.REFUSED
+    assert store.call("PTTL", POST) > 1_000_000
+
+
 async def test_undo_goes_back_several_changes(repl: Sitting, store: Store) -> None:
     await repl("increase BlogPost:1/views")
     await repl("increase BlogPost:1/views 10")
