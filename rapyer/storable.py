@@ -16,6 +16,8 @@ _UNSTORABLE = {
     "callable": "a callable",
     "generator": "a generator",
 }
+_NO_KEYS = {"tuple": "tuple", "frozenset": "frozenset", "model": "model", "dataclass": "dataclass"}
+"""What Pydantic writes as the key of an object, or refuses to, and cannot read back."""
 
 
 def _unstorable(
@@ -41,6 +43,12 @@ def _unstorable(
             f"{_UNSTORABLE[kind]} {cls.__name__!r}" if isinstance(cls, type) else _UNSTORABLE[kind]
         )
         return
+    if kind == "dict":
+        key = schema.get("keys_schema", {"type": "any"})
+        if key["type"] == "definition-ref":
+            key = definitions.get(key["schema_ref"], key)
+        if key["type"] in _NO_KEYS and "serialization" not in key:
+            yield f"a dict key that is a {_NO_KEYS[key['type']]}"
     found: list[str] = []
 
     def visit(inner: dict[str, Any]) -> dict[str, Any]:

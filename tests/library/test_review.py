@@ -10,19 +10,37 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
 from rapyer.config import RedisConfig
 from rapyer.connections import client_from_url
 from rapyer.embedded import EmbeddedServer
-from rapyer.errors import ConfigurationError, InvalidValueError, LockError, OutcomeUnknownError
+from rapyer.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    LockError,
+    ModelDefinitionError,
+    OutcomeUnknownError,
+)
 from rapyer.fields import Key
 from rapyer.types import RedisFloat, RedisInt
 from tests.servers import proxied
 
 Stored = Callable[..., Awaitable[Any]]
+
+
+class Inner(BaseModel):
+    labels: set[str] = set()
 
 
 # -- fields ------------------------------------------------------------------------------------------
@@ -51,6 +69,12 @@ async def test_a_float_field_with_an_integer_default_is_a_float_field(stored: St
         "by_name": {"a": 0.25},
     }
     assert price == await Price.get(price.key)
+
+
+@pytest.mark.parametrize("key", [tuple[int, int], frozenset[int], Inner])
+def test_a_dict_whose_keys_cannot_be_read_back_is_refused(key: Any) -> None:
+    with pytest.raises(ModelDefinitionError, match=r"table: a dict key that is a"):
+        create_model("Table", __base__=AtomicRedisModel, table=(dict[key, int], {}))
 
 
 # -- setting several fields --------------------------------------------------------------------------
@@ -190,10 +214,6 @@ class Point:
 
 class Numbers(RootModel[list[int]]):
     pass
-
-
-class Inner(BaseModel):
-    labels: set[str] = set()
 
 
 class Mixed(AtomicRedisModel):
