@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from rapyer.batch import perform
 from rapyer.binding import native
@@ -192,9 +192,10 @@ def _step(place: Place, segment: str) -> Place:
     if isinstance(value, RedisDict):
         try:
             name = value._key(_key_of_text(value, segment))
-        except ValueError as error:
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
             raise PathNotFound(
-                f"{place.target}: {segment!r} is not one of its keys: {error}", key=key
+                f"{place.target}: {segment!r} cannot be one of its keys: {problem}", key=key
             ) from error
         path = (*place.path, value._key_text(name))
         return Place(place.document, value, name, path, value.__rapyer_child_spec__(name))

@@ -402,7 +402,7 @@ def whole(name: str, target: float, stretch: float, *arguments: str) -> None:
     MEASURES.append(Measure(name, f"python -c '{IMPORT_BASE}'", target, stretch, setup))
 
 
-whole("import rapyer", 1.25, 1.05, "-c", "import rapyer")
+whole("import of the library", 1.25, 1.05, "-c", "from rapyer import AtomicRedisModel")
 whole(
     "rapyer get KEY/views, whole process",
     *(1.4, 1.0),
