@@ -123,7 +123,8 @@ class ModelNode(links.Node):
         if stamps.get(name, 0) > stamp:
             return
         stamps[name] = stamp
-        self.__rapyer_put__(name, value)
+        if not _is_live_already(self.__dict__.get(name), value):
+            self.__rapyer_put__(name, value)
 
     def __rapyer_snapshot__(self) -> Any:
         extra = self.__pydantic_extra__  # type: ignore[attr-defined]
@@ -171,12 +172,14 @@ class ModelNode(links.Node):
             return
         cls = cast("type[BaseModel]", type(self))
         refuse_frozen(cls, name, value)
-        in_batch = batch is not None and links.find(self) is not None
-        if in_batch:
+        place = None if batch is None else links.find(self)
+        in_batch = place is not None
+        if batch is not None and place is not None:
             steps = pending_steps(value, current)
             if steps is not None:
+                document, path = place
                 for step in steps:
-                    apply_now(change_of_step(current, step))
+                    batch.queue(change_of_step(current, step), (document, (*path, name)))
                 self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
                 return
         spec = self.__rapyer_child_spec__(name)
@@ -191,11 +194,12 @@ class ModelNode(links.Node):
                 self.__dict__[name] = live(validated, self, name)  # nobody else can have it now
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
 
-        if not in_batch:
+        if batch is None or place is None:
             capture(self)
             local()
             return
-        apply_now(self._set_change("__setattr__", {name: spec.to_json(validated)}, local))
+        texts = {name: spec.to_json(validated)}
+        batch.queue(self._set_change("__setattr__", texts, local), place)
 
     def __rapyer_revalidated__(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What setting ``values`` together sets, after all validators of the model."""
@@ -255,6 +259,17 @@ class ModelNode(links.Node):
 
 
 _ABSENT: Any = object()
+
+
+def _is_live_already(current: Any, value: Any) -> bool:
+    """Whether ``current`` is the live value of ``value``. Equal zeros and datetimes need not be the same."""
+    kind = type(value)
+    return (
+        kind in (str, int, float)
+        and getattr(type(current), "python_type", None) is kind
+        and bool(value)
+        and bool(current == value)
+    )
 
 
 def refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
