@@ -13,7 +13,7 @@ from rapyer.baseline import note, note_container
 from rapyer.changes import QueuedOperation
 from rapyer.connections import Session
 from rapyer.errors import ConflictError, PipelineError, RapyerError
-from rapyer.links import Document, EchoedNode, find
+from rapyer.links import PLACE, Document, EchoedNode, Node, find, parent_of
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, check, submit
 
@@ -41,6 +41,26 @@ def sets_ttl(steps: Sequence[Primitive]) -> bool:
     return any(step.code == "expire" for step in steps)
 
 
+def _overwritten(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
+    """The operations on immutable values whose place is set again later: their answers are outdated."""
+    found: set[int] = set()
+    fields: set[tuple[int, Any]] = set()
+    places: set[tuple[str, Path]] = set()
+    for index, operation in reversed(operations):
+        owner, path = operation.change.owner, operation.path
+        if not isinstance(owner, Node):
+            place = (id(parent_of(owner)), getattr(owner, PLACE, None))
+            prefixes = ((operation.key, path[:end]) for end in range(len(path) + 1))
+            if place in fields or any(prefix in places for prefix in prefixes):
+                found.add(index)
+        if operation.change.texts is not None:
+            fields.update((id(owner), name) for name in operation.change.texts)
+        places.update(
+            (step.key, step.path) for step in operation.steps if step.code in ("set", "save")
+        )
+    return found
+
+
 class Part:
     """What one server gets of a batch."""
 
@@ -52,6 +72,7 @@ class Part:
         self._refreshes: dict[str, Primitive | None] = {}
         self._places: dict[int, tuple[Document, Path] | None] = {}
         self._echoes: dict[int, tuple[Primitive, Any]] = {}
+        self._reads: dict[int, Primitive] = {}
         self._answer = Answer(0, [])
 
     def keys(self) -> list[str]:
@@ -92,12 +113,25 @@ class Part:
 
     async def send(self) -> None:
         """Apply the part, or nothing of it. Sends one EVALSHA."""
+        self._read_again()
+        echoes = [echo for echo, _ in self._echoes.values()]
         try:
             self._answer = await submit(
-                self.session, self._steps(), [echo for echo, _ in self._echoes.values()]
+                self.session, self._steps(), [*echoes, *self._reads.values()]
             )
         except Refused as refused:
             raise self._refusal(refused) from refused.error
+
+    def _read_again(self) -> None:
+        """What was read before it was changed is read again at the end, for the local value."""
+        changed: set[str] = set()
+        for index, operation in reversed(self.operations):
+            place = self._places[id(operation.change.owner)]
+            if operation.effect != "read":
+                changed.add(operation.key)
+            elif place is not None and operation.change.settle and operation.key in changed:
+                read = Primitive("read", place[1], (b"lenient",), key=operation.key)
+                self._reads[index] = read
 
     def _refusal(self, refused: Refused) -> RapyerError:
         if isinstance(refused.error, ConflictError):
@@ -118,6 +152,7 @@ class Part:
     def settle(self, results: list[Any]) -> None:
         """Bring the local values in line with the answers; the results go to their place in ``results``."""
         stamp, values = self._answer
+        skipped = _overwritten(self.operations) | self._reads.keys()
         position = len(self._watches)
         for index, operation in self.operations:
             change = operation.change
@@ -127,14 +162,20 @@ class Part:
             operation.answer._outcome = (results[index],)
             place = self._places[id(change.owner)]
             if place is not None:
-                if change.settle is not None:
+                if change.settle is not None and index not in skipped:
                     change.settle(answers, stamp)
                 if change.effect != "read":
                     note(place[0], change, place[1])
         position += sum(refresh is not None for refresh in self._refreshes.values())
-        for (_, container), text in zip(self._echoes.values(), values[position:], strict=True):
+        for (_, container), text in zip(self._echoes.values(), values[position:], strict=False):
             container.__rapyer_settle__(text, stamp)
             note_container(self._places[id(container)], container, text)
+        position += len(self._echoes)
+        changes = {index: operation.change for index, operation in self.operations}
+        for index, text in zip(self._reads, values[position:], strict=True):
+            settle = changes[index].settle
+            if text is not None and settle is not None:
+                settle([text], stamp)
 
 
 async def commit(

@@ -203,6 +203,83 @@ async def test_a_ttl_that_would_delete_at_once_is_refused_before_anything_is_sen
     assert await redis.exists(odd.key) == 0
 
 
+# -- pipelines ---------------------------------------------------------------------------------------
+
+
+class Mutable(AtomicRedisModel):
+    count: int = 0
+    text: str = ""
+    maybe: int | None = 1
+    any: Any = 1
+    inner: Place = Field(default_factory=lambda: Place())
+    places: list[Place] = Field(default_factory=lambda: [Place()])
+    many: dict[str, int] = Field(default_factory=lambda: {str(n): n for n in range(400)})
+
+
+class Place(BaseModel):
+    count: int = 0
+    name: str = ""
+
+
+Mutable.model_rebuild()
+
+
+def _increased_then_assigned(mutable: Mutable) -> None:
+    mutable.count += 1
+    mutable.count = 10
+    mutable.text += "a"
+    mutable.update(text="b")
+    assert mutable.maybe is not None
+    mutable.maybe += 1
+    mutable.maybe = None
+    mutable.any += 1
+    mutable.any = [1]
+    mutable.any.append(2)
+    mutable.inner.count += 1
+    mutable.inner.count = 20
+    mutable.places[0].count += 1
+    mutable.places[0].count = 30
+    mutable.many["5"] += 1
+    mutable.many["5"] = 40
+
+
+async def test_what_is_assigned_after_an_increment_is_what_stands_here_too() -> None:
+    mutable = await Mutable().save()
+    async with mutable.pipeline():
+        _increased_then_assigned(mutable)
+    stored = await Mutable.get(mutable.key)
+    assert (stored.count, stored.text, stored.maybe, stored.any) == (10, "b", None, [1, 2])
+    assert (stored.inner.count, stored.places[0].count, stored.many["5"]) == (20, 30, 40)
+    assert mutable == stored
+    await mutable.save_changes()
+    assert await Mutable.get(mutable.key) == stored
+
+
+async def test_what_is_changed_after_a_load_in_a_pipeline_is_what_stands_here_too() -> None:
+    mutable = await Mutable().save()
+    await (await Mutable.get(mutable.key)).aupdate(text="theirs", count=5)
+    async with mutable.pipeline():
+        await mutable.load()
+        _increased_then_assigned(mutable)
+        await mutable.inner.load()  # type: ignore[attr-defined]
+        mutable.inner.name = "here"
+    stored = await Mutable.get(mutable.key)
+    assert (stored.count, stored.text, stored.inner.name) == (10, "b", "here")
+    assert mutable == stored
+
+
+async def test_a_save_in_a_pipeline_outlasts_the_increments_before_it() -> None:
+    mutable = await Mutable().save()
+    mutable.count = mutable.inner.count = 50
+    async with mutable.pipeline():
+        mutable.count += 1
+        mutable.inner.count += 1
+        await mutable.save()
+        mutable.inner.count += 1
+    assert (mutable.count, mutable.inner.count) == (51, 52)
+    assert await Mutable.get(mutable.key) == mutable
+
+
 # -- save_changes ------------------------------------------------------------------------------------
 
 
