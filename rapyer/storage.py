@@ -24,6 +24,7 @@ from rapyer.errors import (
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
+    OutcomeUnknownError,
     WrongModelError,
     WrongTypeError,
 )
@@ -75,6 +76,9 @@ class Storage(Embedded, links.Document):
                 await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
             except redis.exceptions.ResponseError as error:
                 raise _write_refused(key, error) from error
+            except OutcomeUnknownError:
+                baseline.remember(self, None)  # save_changes() has to write everything again
+                raise
             written(self, text)
             return self
         mode = b"nx" if nx else b"xx" if xx else b""
@@ -86,7 +90,11 @@ class Storage(Embedded, links.Document):
         def settle(answers: Sequence[Any], stamp: int) -> None:
             written(self, text)
 
-        await perform(Change("save", self, None, primitives, lambda: None, settle=settle))
+        try:
+            await perform(Change("save", self, None, primitives, lambda: None, settle=settle))
+        except OutcomeUnknownError:
+            baseline.remember(self, None)
+            raise
         return self
 
     async def save_changes(self) -> Self:

@@ -331,6 +331,28 @@ async def test_save_changes_writes_what_was_changed_in_place(
     assert await Mixed.get(key) == mixed
 
 
+@pytest.mark.parametrize(("ttl", "command"), [(None, b"JSON.SET"), (600, b"EVAL")])
+async def test_save_changes_writes_all_after_a_save_whose_outcome_is_unknown(
+    rapyer_server: EmbeddedServer, ttl: int | None, command: bytes
+) -> None:
+    class Saved(AtomicRedisModel):
+        count: int = 0
+
+    saved = await Saved(count=1).save()
+    async with proxied(rapyer_server.status().address) as proxy:
+        client = client_from_url(f"redis://127.0.0.1:{proxy.port}")
+        Saved.Meta = RedisConfig(redis=client, ttl=ttl)
+        proxy.cut_after = command
+        saved.count = 2
+        with pytest.raises(OutcomeUnknownError):
+            await saved.save()
+        proxy.cut_after = None
+        saved.count = 1
+        await saved.save_changes()
+        assert (await Saved.get(saved.key)).count == 1
+        await client.aclose()
+
+
 # -- locks -------------------------------------------------------------------------------------------
 
 
