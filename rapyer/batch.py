@@ -212,7 +212,12 @@ class Collecting:
             for identity, snapshot in batch._snapshots.items():
                 self._outer.setdefault(identity, snapshot)
         batch._snapshots = self._outer
-        _active.reset(self._token)
+        try:
+            _active.reset(self._token)
+        except ValueError:
+            batch.task = (
+                None  # the block of an abandoned generator, ended by the event loop elsewhere
+            )
 
 
 class Pipeline:

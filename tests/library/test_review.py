@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,7 @@ from rapyer.errors import (
 )
 from rapyer.fields import Key
 from rapyer.types import RedisFloat, RedisInt
-from tests.servers import proxied
+from tests.servers import proxied, until
 
 Stored = Callable[..., Awaitable[Any]]
 
@@ -278,6 +279,23 @@ async def test_a_save_in_a_pipeline_outlasts_the_increments_before_it() -> None:
         mutable.inner.count += 1
     assert (mutable.count, mutable.inner.count) == (51, 52)
     assert await Mutable.get(mutable.key) == mutable
+
+
+async def test_a_pipeline_in_an_abandoned_generator_collects_nothing_any_more() -> None:
+    mutable = await Mutable().save()
+
+    async def changing() -> AsyncIterator[int]:
+        async with mutable.pipeline():
+            mutable.count += 1
+            yield 1
+
+    async for _ in changing():
+        break
+    gc.collect()
+    await until(lambda: mutable.count == 0)
+    mutable.count = 9
+    await mutable.save()
+    assert (await Mutable.get(mutable.key)).count == 9
 
 
 # -- save_changes ------------------------------------------------------------------------------------
