@@ -215,9 +215,8 @@ class Collecting:
         try:
             _active.reset(self._token)
         except ValueError:
-            batch.task = (
-                None  # the block of an abandoned generator, ended by the event loop elsewhere
-            )
+            # the block of an abandoned generator, which the event loop ends in a context of its own
+            batch.task = None
 
 
 class Pipeline:
