@@ -6,7 +6,7 @@ Pure text work on top of :mod:`rapyer.paths`, which is imported when it is neede
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from rapyer_cli.failures import UsageError
@@ -57,6 +57,7 @@ class Address:
 
 
 ROOT = Address()
+_WITHOUT_ENTRIES = ("str", "int", "float", "bool", "bytes", "datetime")
 
 
 def escape_key(key: str, name: str) -> str:
@@ -68,11 +69,23 @@ def escape_key(key: str, name: str) -> str:
     return escape_pk(key)
 
 
-def address_of(text: str, names: Collection[str], here: Address = ROOT) -> Address:
+def always(segment: str) -> bool:
+    """The answer of who does not know what a place can hold."""
+    return True
+
+
+def address_of(
+    text: str,
+    names: Collection[str],
+    here: Address = ROOT,
+    can_hold: Callable[[str], bool] = always,
+) -> Address:
     """The address that ``text`` means for somebody who is at ``here``.
 
     ``names`` are the known models. ``.`` and ``..`` walk, a leading ``/`` starts at the root, and a
-    leading ``Model:`` of a known model does so too. Raises :class:`UsageError` for an empty text.
+    leading ``Model:`` of a known model does so too. What ``here``, a place in a document, cannot hold as an
+    entry starts at the root as well when it is a model or has the form of a key. Raises
+    :class:`UsageError` for an empty text.
     """
     if not text:
         raise UsageError("the target is empty: name a model, a document or a place inside one")
@@ -80,7 +93,7 @@ def address_of(text: str, names: Collection[str], here: Address = ROOT) -> Addre
     address = here
     if parts[0] == "":
         address, parts = ROOT, parts[1:]
-    elif here.is_root or _is_absolute(parts[0], names, here):
+    elif here.is_root or _is_absolute(parts[0], names, here, can_hold):
         address = ROOT
     for position, part in enumerate(parts):
         if part == "" and position == len(parts) - 1 and position > 0:
@@ -102,12 +115,23 @@ def relative(address: Address, here: Address) -> str:
     return str(address)
 
 
-def _is_absolute(first: str, names: Collection[str], here: Address) -> bool:
+def entry_test(fields: Collection[str], kind: str) -> Callable[[str], bool]:
+    """Whether a segment can be an entry of a place with these fields, or of a value of the type ``kind``."""
+    if kind == "list":
+        return lambda segment: segment.lstrip("-").isdigit()
+    if fields or kind in _WITHOUT_ENTRIES:
+        return lambda segment: segment in fields
+    return always
+
+
+def _is_absolute(
+    first: str, names: Collection[str], here: Address, can_hold: Callable[[str], bool]
+) -> bool:
     if here.key is None:
         return first in names or _known_prefix(first, names) is not None
-    if ":" not in first:
-        return False
-    return _known_prefix(first, names) is not None or not names
+    if ":" in first:
+        return _known_prefix(first, names) is not None or not names or not can_hold(first)
+    return first in names and not can_hold(first)
 
 
 def _step(address: Address, part: str, names: Collection[str], *, follows: bool) -> Address:

@@ -80,7 +80,7 @@ def parse_for(verb: Verb, words: Sequence[str]) -> Invocation:
         values = command.main(_shielded(words), prog_name=verb.name, standalone_mode=False)
     except TyperException as error:
         text = (str(error) or error.__class__.__name__).replace(_SHIELD, "").strip()
-        hint = "; -- comes before values that begin with -" if _has_values(verb, text) else ""
+        hint = _hint(verb, text.lower())
         raise UsageError(f"{_sentence(text)}; usage: {_usage(verb)}{hint}") from error
     return Invocation(verb, values)
 
@@ -158,10 +158,16 @@ def _unshielded(value: Any) -> Any:
     return value
 
 
-def _has_values(verb: Verb, problem: str) -> bool:
-    """Whether what was taken for an unknown option may have been meant as a value."""
-    values = (Kind.VALUE, Kind.OPERAND, Kind.ASSIGNMENT)
-    return "no such option" in problem.lower() and any(a.kind in values for a in verb.arguments)
+def _hint(verb: Verb, problem: str) -> str:
+    """What to do when a part of a value was taken for something else; mostly empty."""
+    values = (Kind.VALUE, Kind.OPERAND, Kind.ASSIGNMENT, Kind.EXPRESSION)
+    if not any(argument.kind in values for argument in verb.arguments):
+        return ""
+    if "no such option" in problem:
+        return "; -- comes before values that begin with -"
+    if "unexpected extra argument" in problem:
+        return "; what contains blanks stands in quotes"
+    return ""
 
 
 def _usage(verb: Verb) -> str:

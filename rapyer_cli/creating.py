@@ -19,7 +19,7 @@ def document_from(session: Session, invocation: Invocation) -> Any:
 
     Raises :class:`ValueRefused` for a value or a missing field, :class:`UsageError` for an unknown field.
     """
-    address = session.address(invocation.text("model"))
+    address = session.model_address(invocation.text("model"))
     if address.pointer or address.is_root:
         raise UsageError("new takes a model (BlogPost) or the key of a new document (BlogPost:42)")
     model = session.models.named(address.name)

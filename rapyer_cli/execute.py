@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import CliError, Refused, failure_of
+from rapyer_cli.failures import CliError, Refused, ValueRefused, failure_of
 from rapyer_cli.grammar import Invocation
 from rapyer_cli.render.text import cut
 from rapyer_cli.session import Session
@@ -80,10 +80,15 @@ async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Cha
 
 
 def try_out(plan: Plan) -> Changed:
-    """What ``plan`` would send and change. Nothing is sent, and local values are as they were."""
+    """What ``plan`` would send and change. Nothing is sent, and local values are as they were.
+
+    Raises :class:`ValueRefused` for what the server would refuse.
+    """
     commands = tuple(plan.batch.commands())
-    effects = plan.effects()
+    effects, refusals = plan.effects(), plan.refusals()
     plan.batch.discard()
+    if refusals:
+        raise ValueRefused(refusals[0])
     return Changed(effects, commands=commands, state="dry")
 
 
@@ -94,6 +99,8 @@ def queue(session: Session, plan: Plan) -> Changed:
     transaction.plans.append(plan)
     for note in plan.notes:
         session.environment.note(f"queued: {note}")
+    for refusal in plan.refusals():
+        session.environment.note(f"rapyer: commit will refuse this as it is now: {refusal}")
     for touch in plan.touches:
         transaction.documents[touch.key] = touch.document
     return Changed(plan.effects(), state="queued")

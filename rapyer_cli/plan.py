@@ -16,7 +16,9 @@ from rapyer import Batch, Queued
 from rapyer.errors import PathNotFound
 from rapyer.places import resolve
 from rapyer_cli.differences import MISSING, Difference, differences
+from rapyer_cli.failures import validation_lines
 from rapyer_cli.grammar import Effect as Severity
+from rapyer_cli.render.text import cut, readable
 from rapyer_cli.shapes import Effect
 
 if TYPE_CHECKING:
@@ -47,6 +49,25 @@ class Touch:
             return stored(resolve(self.document, [str(segment) for segment in self.path]))
         except PathNotFound:
             return MISSING
+
+    def refusal(self) -> str:
+        """Why the server will refuse the value after, as far as the value before tells; mostly empty."""
+        from pydantic import ValidationError
+
+        if not self.path or self.after is MISSING:
+            return ""
+        place = resolve(self.document, [str(segment) for segment in self.path])
+        if not place.spec.constrained and place.spec.python_type not in (int, float):
+            return ""
+        try:
+            place.spec.validate_json(json.dumps(self.after))
+        except ValidationError as error:
+            shown = cut(readable(self.after, 60), 60)
+            return (
+                f"{place.target} would become {shown}, but it expects {place.spec.describe()}: "
+                f"{'; '.join(validation_lines(error))}"
+            )
+        return ""
 
     def effect(self) -> Effect:
         """What changes, as differences inside the document."""
@@ -88,6 +109,10 @@ class Plan:
             effect = touch.effect()
             found[effect.key] = found.get(effect.key, ()) + effect.differences
         return tuple(Effect(key, differences) for key, differences in found.items())
+
+    def refusals(self) -> list[str]:
+        """Why the server will refuse it, unless somebody else changes the places before."""
+        return [refusal for touch in self.touches if (refusal := touch.refusal())]
 
     def result(self) -> Any:
         """The JSON result; call it after the batch was committed."""

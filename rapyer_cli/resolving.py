@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import Address
+from rapyer_cli.addresses import Address, address_of
 from rapyer_cli.failures import ModelsError, NotFound, UsageError, one_line
 from rapyer_cli.session import Session
 
@@ -74,6 +74,29 @@ async def _untyped(session: Session, address: Address, key: str) -> Any:
         except (ModelsError, NotFound) as reason:
             raise type(reason)(f"{key} does not exist; {reason}") from error
         raise
+
+
+async def address_at(session: Session, text: str | None) -> Address:
+    """The address that a target means for looking.
+
+    Where only the stored document can tell, a model's name or a key means itself unless the place where one
+    is has such an entry. Sends JSON.TYPE then.
+    """
+    from rapyer_cli.peeking import peek
+
+    address = session.address(text)
+    first = (text or "").partition("/")[0]
+    names = session.models.names()
+    if session.here.key is None or address != _below(session.here, text or "."):
+        return address
+    if (first not in names and ":" not in first) or session.transaction is not None:
+        return address
+    there = await peek(await session.client(), session.address(f"./{first}"))
+    return address if there is not None else address_of(text or "", names)
+
+
+def _below(here: Address, text: str) -> Address:
+    return address_of(f"./{text}", (), here)
 
 
 async def place_at(session: Session, text: str | None) -> Place:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import ROOT, Address, address_of
+from rapyer_cli.addresses import ROOT, Address, address_of, always, entry_test
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ConnectionRefused
 from rapyer_cli.grammar import Verbs
@@ -123,7 +123,30 @@ class Session:
 
     def address(self, text: str | None) -> Address:
         """The address that ``text`` means here; where one is, without a text."""
-        return address_of(text, self.models.names(), self.here) if text is not None else self.here
+        if text is None:
+            return self.here
+        return address_of(text, self.models.names(), self.here, self._entries_here())
+
+    def model_address(self, text: str | None) -> Address:
+        """As :meth:`address`, where a model is expected: its name means it wherever one is."""
+        return (
+            Address(text)
+            if text is not None and text in self.models.names()
+            else self.address(text)
+        )
+
+    def _entries_here(self) -> Callable[[str], bool]:
+        """Whether a segment can be an entry of where one is, as far as the models say."""
+        model = self.models.of_key(self.here.key) if self.here.key is not None else None
+        if model is None:
+            return always
+        from rapyer.schema import model_spec
+
+        spec = model_spec(model)
+        for segment in self.here.pointer:
+            index = spec.python_type is list and segment.lstrip("-").isdigit()
+            spec = spec.child(int(segment) if index else segment)
+        return entry_test(spec.field_names(), spec.python_type.__name__)
 
     async def client(self) -> Any:
         """The guarded client, made at the first call."""

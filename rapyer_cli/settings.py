@@ -114,6 +114,9 @@ class Settings:
         """The server that is in force: the first of --url, --profile, RAPYER_URL, REDIS_URL,
         pyproject.toml, default_profile of config.toml, and the embedded one."""
         environ = self.environment.environ
+        for flag, given in (("--url", url), ("--profile", profile)):
+            if given == "":
+                raise UsageError(f"{flag} is empty: perhaps a variable that is not set")
         if url:
             return Server(url, "--url")
         if profile:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rapyer.paths import escape_pointer
-from rapyer_cli.addresses import ROOT, Address, address_of, escape_key
+from rapyer_cli.addresses import ROOT, Address, escape_key
 from rapyer_cli.completion.knowledge import Knowledge, TypeInfo, Want
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import CONNECTION_OPTIONS, Argument, Kind, Option, Verb, Verbs
@@ -179,7 +179,7 @@ class _Engine:
             self._offer_documents(partial.lstrip("/"), "/" if slash else "")
             return
         try:
-            base = address_of(head or "/", self.knowledge.models, here) if slash else here
+            base = self.knowledge.address(head or "/") if slash else here
         except UsageError:
             return
         if not slash and (":" in tail or here.is_model):
@@ -250,7 +250,7 @@ class _Engine:
 
     def _type_of_target(self, target: str) -> TypeInfo | None:
         try:
-            address = address_of(target, self.knowledge.models, self.knowledge.here)
+            address = self.knowledge.address(target)
         except UsageError:
             return None
         if address.is_model and address.name in self.knowledge.types:
@@ -308,7 +308,7 @@ class _Engine:
                 self._offer_inside(positional[0], partial, role)
 
     def _offer_inside(self, target: str, partial: str, role: str) -> None:
-        address = address_of(target, self.knowledge.models, self.knowledge.here)
+        address = self.knowledge.address(target)
         children = self.knowledge.children.get(address)
         if children is None:
             self.found.wants.append(Want("children", address))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
-from rapyer_cli.addresses import ROOT, Address
+from rapyer_cli.addresses import ROOT, Address, address_of, entry_test
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,13 @@ class Knowledge:
     profiles: tuple[str, ...] = ()
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     here: Address = ROOT
+
+    def address(self, text: str) -> Address:
+        """The address that ``text`` means here. Raises :class:`~rapyer_cli.failures.UsageError`."""
+        place = self.type_at(self.here)
+        fields = self.types.get(place.model, {}) if place is not None and place.model else {}
+        can_hold = entry_test(fields, place.kind if place is not None else "")
+        return address_of(text, self.models, self.here, can_hold)
 
     def type_at(self, address: Address) -> TypeInfo | None:
         """The type of what is at ``address``, as far as the models say."""

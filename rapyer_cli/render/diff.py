@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from rapyer.paths import escape_pointer
 from rapyer_cli.differences import Difference
 from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import STYLES, style_of
@@ -32,12 +33,25 @@ def render_changed(
         elif not effect.differences:
             heading.append("  no change", style="dim")
         console.print(heading)
-        _render_differences(effect.differences, console, environment, everything=everything)
+        _render_differences(
+            fields_of(effect.differences), console, environment, everything=everything
+        )
     if changed.has_result:
         limit = 0 if everything else environment.width * 4
         text = Text.assemble(("→ ", "dim"))
         text.append(readable(changed.result, limit), style=style_of(changed.result))
         console.print(text, soft_wrap=True)
+
+
+def fields_of(differences: Sequence[Difference]) -> Sequence[Difference]:
+    """A whole document that came or went as one difference for each of its fields."""
+    if len(differences) != 1 or differences[0].path:
+        return differences
+    whole = differences[0]
+    value = whole.after if whole.change == "added" else whole.before
+    if whole.change == "changed" or not isinstance(value, dict) or not value:
+        return differences
+    return [Difference((name,), whole.change, before=one, after=one) for name, one in value.items()]
 
 
 def render_compared(
@@ -61,7 +75,7 @@ def _render_differences(
 ) -> None:
     fitting = len(differences) if everything else max(environment.height - 4, 5)
     shown = differences if len(differences) <= fitting else differences[: fitting - 1]
-    names = ["/".join(str(segment) for segment in difference.path) for difference in shown]
+    names = ["/".join(escape_pointer(str(part)) for part in found.path) for found in shown]
     width = min(max((len(name) for name in names), default=0), environment.width // 3)
     for name, difference in zip(names, shown, strict=True):
         line = Text.assemble((f"  {_SIGNS[difference.change]} ", STYLES[difference.change]))

@@ -85,8 +85,10 @@ def place(key: str, difference: Difference) -> str:
 
 def difference_record(difference: Difference) -> dict[str, Any]:
     """A difference as JSON."""
+    from rapyer.paths import escape_pointer
+
     record: dict[str, Any] = {
-        "path": "/".join(str(segment) for segment in difference.path),
+        "path": "/".join(escape_pointer(str(segment)) for segment in difference.path),
         "change": difference.change,
     }
     if difference.change != "added":

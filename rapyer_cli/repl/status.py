@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rapyer_cli.addresses import address_of
 from rapyer_cli.completion.knowledge import Knowledge
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import Kind, Verb, Verbs
@@ -80,7 +79,7 @@ def hint_for(line: str, cursor: int, verbs: Verbs, knowledge: Knowledge) -> str:
 def type_of_target(target: str, knowledge: Knowledge) -> tuple[str, str] | None:
     """The kind and the label of the type of a target, as far as the models say."""
     try:
-        address = address_of(target, knowledge.models, knowledge.here)
+        address = knowledge.address(target)
     except UsageError:
         return None
     found = knowledge.type_at(address)

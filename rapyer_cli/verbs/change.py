@@ -75,13 +75,17 @@ async def update(session: Session, invocation: Invocation) -> Plan:
     from rapyer_cli.resolving import place_at
     from rapyer_cli.verbs.operations import plan_operation
 
-    target = await place_at(session, invocation.text("target"))
+    text = invocation.text("target")
     words = invocation.texts("assignments")
+    if text and session.here.key is not None and await _is_assignment(session, text):
+        words = [text, *words]
+        text = None
+    target = await place_at(session, text)
     if not words:
         raise UsageError("update needs field=value; usage: update TARGET FIELD=VALUE…")
     if isinstance(target.value, dict):
         return await plan_operation(session, invocation, "update", target, words)
-    where = session.address(invocation.text("target"))
+    where = session.address(text)
     pairs: list[tuple[Place, Any]] = []
     for assignment in assignments_of(words):
         segments = assignment.name.split("/")
@@ -98,6 +102,19 @@ async def update(session: Session, invocation: Invocation) -> Plan:
     return await plan_change(
         "update", "write", places, apply, batch=batch_for(session, invocation), read=session.read
     )
+
+
+async def _is_assignment(session: Session, word: str) -> bool:
+    """Whether the first word of an update inside a document is an assignment already, not a target."""
+    from rapyer.errors import PathNotFound
+    from rapyer_cli.resolving import place_at
+
+    if "=" not in word:
+        return False
+    try:
+        return not (await place_at(session, word)).exists
+    except PathNotFound:
+        return True
 
 
 async def delete(session: Session, invocation: Invocation) -> Plan:

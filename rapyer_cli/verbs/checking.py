@@ -114,7 +114,7 @@ def _models(session: Session, invocation: Invocation) -> list[Any]:
         return list(session.models)
     found = []
     for name in names:
-        address = session.address(name)
+        address = session.model_address(name)
         if not address.is_model:
             raise UsageError(f"check takes models, such as BlogPost, not {address}")
         found.append(session.models.require(address.name))

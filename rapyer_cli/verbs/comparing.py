@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
-from rapyer_cli.failures import NotFound, ValueRefused
+from rapyer_cli.failures import NotFound, ValueRefused, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.outcomes import Ended
 from rapyer_cli.shapes import Compared
@@ -28,10 +28,16 @@ async def diff(session: Session, invocation: Invocation) -> Ended:
 async def _value(session: Session, text: str) -> Any:
     if text == "-" or text.startswith("@"):
         return _of_file(session, text)
+    from rapyer.errors import PathNotFound
     from rapyer_cli.resolving import place_at
     from rapyer_cli.verbs.look import current
 
-    return current(session, await place_at(session, text))
+    try:
+        return current(session, await place_at(session, text))
+    except (NotFound, PathNotFound) as error:
+        if (session.environment.cwd / text).is_file():
+            raise NotFound(f"{one_line(str(error))}; the file is written @{text}") from error
+        raise
 
 
 def _of_file(session: Session, text: str) -> Any:

@@ -78,7 +78,7 @@ async def count(session: Session, invocation: Invocation) -> Shape:
 
 
 def _model_of(session: Session, invocation: Invocation) -> tuple[str, Any]:
-    address = session.address(invocation.text("model"))
+    address = session.model_address(invocation.text("model"))
     if not address.is_model:
         raise UsageError(f"{invocation.verb.name} takes a model, such as BlogPost, not {address}")
     if session.models or session.models.failures:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.addresses import Address, escape_key
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import Invocation, Kind, Option, Verb
+from rapyer_cli.resolving import address_at
 from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
@@ -24,7 +25,7 @@ async def get(session: Session, invocation: Invocation) -> Shape:
     """Show a document or a place inside one."""
     from rapyer_cli.describing import shown_value
 
-    address = session.address(invocation.text("target"))
+    address = await address_at(session, invocation.text("target"))
     data, spec = await read_at(session, address)
     return shown_value(address, data, spec)
 
@@ -60,7 +61,7 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
 
 async def ls(session: Session, invocation: Invocation) -> Shape:
     """List what is below a target."""
-    address = session.address(invocation.text("target"))
+    address = await address_at(session, invocation.text("target"))
     if address.is_root:
         return await _list_models(session, invocation)
     if address.is_model and (
@@ -72,7 +73,7 @@ async def ls(session: Session, invocation: Invocation) -> Shape:
 
 async def tree(session: Session, invocation: Invocation) -> Shape:
     """Show what is below a target as a tree."""
-    address = session.address(invocation.text("target"))
+    address = await address_at(session, invocation.text("target"))
     depth = number_of(invocation, "depth", 0)
     if address.is_root:
         return await _tree_of_models(session, invocation)

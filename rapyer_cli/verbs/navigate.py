@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.addresses import ROOT, Address
 from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
+from rapyer_cli.resolving import address_at
 from rapyer_cli.shapes import Lines, Shape
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ async def cd(session: Session, invocation: Invocation) -> Shape | None:
     if text == "-" and not (session.here.key and await _exists(session, session.here.child("-"))):
         session.before, session.here = session.here, session.before
         return Lines((str(session.here),))
-    address = session.address(text)
+    address = await address_at(session, text)
     await _require(session, address)
     session.before, session.here = session.here, address
     return None

@@ -1,0 +1,111 @@
+"""Promises that were kept only almost when a newcomer and somebody on call first tried them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.cli.conftest import Cli, Store
+from tests.cli.test_repl_lines import Sitting, sitting_for
+
+
+@pytest.fixture
+async def repl(cli: Cli) -> AsyncIterator[Sitting]:
+    sitting = await sitting_for(cli)
+    yield sitting
+    await sitting.repl.session.close()
+
+
+async def test_a_model_means_itself_inside_a_document(repl: Sitting, post: str) -> None:
+    await repl(f"cd {post}")
+    assert (await repl.json('find BlogPost "views >= 0"'))["key"] == post
+    assert await repl.json("count BlogPost") == 1
+    assert await repl("new BlogPost:2 title=Second")
+    assert len((await repl("ls BlogPost")).splitlines()) == 2
+    await repl("cd BlogPost")
+    assert repl.here == "BlogPost"
+
+
+@pytest.mark.parametrize("place", ["", "/tags", "/tags/0", "/title", "/settings"])
+async def test_a_pasted_key_means_itself_wherever_one_is(
+    repl: Sitting, store: Store, post: str, place: str
+) -> None:
+    store.put("Unknown:1", {"a": 7})
+    await repl(f"cd {post}{place}")
+    assert await repl.json("get Unknown:1/a") == 7
+    assert await repl.json(f"get {post}/title") == "Hello"
+    await repl("ls BlogPost")
+
+
+async def test_an_entry_of_the_place_goes_before_a_model(
+    repl: Sitting, store: Store, post: str
+) -> None:
+    await repl(f"cd {post}/settings")
+    await repl("set BlogPost inner")
+    assert await repl.json("get BlogPost") == "inner"
+    assert store.json(post, "$.settings.BlogPost") == "inner"
+
+
+async def test_an_update_inside_a_document_needs_no_target(
+    repl: Sitting, store: Store, post: str
+) -> None:
+    await repl(f"cd {post}")
+    await repl("update title=New views:=7")
+    assert (store.json(post, "$.title"), store.json(post, "$.views")) == ("New", 7)
+    await repl("cd settings")
+    await repl("update theme=dark")
+    assert store.json(post, "$.settings") == {"theme": "dark"}
+
+
+def test_a_dry_run_refuses_what_the_server_would_refuse(cli: Cli, store: Store) -> None:
+    store.put("Product:pen", {"name": "pen", "stock": 3})
+    ran = cli("increase", "Product:pen/stock", "-5", "--dry-run")
+    assert ran.code == 4
+    assert "Product:pen/stock would become -2, but it expects int >= 0" in ran.err
+    assert cli("increase", "Product:pen/stock", "-3", "--dry-run").code == 0
+
+
+async def test_what_is_queued_says_that_commit_will_refuse_it(repl: Sitting, store: Store) -> None:
+    store.put("Product:pen", {"name": "pen", "stock": 3})
+    await repl("begin")
+    await repl("increase Product:pen/stock -5")
+    assert "commit will refuse this as it is now" in repl.err.getvalue()
+    assert await repl.fails("commit") == 4
+    assert store.json("Product:pen", "$.stock") == 3
+
+
+def test_a_new_document_is_shown_field_by_field(cli: Cli, post: str) -> None:
+    cli.environ["NO_COLOR"] = "1"
+    ran = cli("new", "BlogPost:9", "title=Long", terminal=True)
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert ["+", "title", '"Long"'] in lines
+    assert ["+", "views", "0"] in lines
+    gone = cli("del", "BlogPost:9", "--yes", terminal=True)
+    assert ["-", "title", '"Long"'] in [line.split() for line in gone.out.splitlines()]
+
+
+def test_a_change_is_shown_under_the_path_by_which_it_is_called(cli: Cli, post: str) -> None:
+    ran = cli("set", f"{post}/settings/a~1b", "x", terminal=True)
+    assert "settings/a~1b" in ran.out
+
+
+def test_a_value_with_blanks_is_told_to_stand_in_quotes(cli: Cli, post: str) -> None:
+    ran = cli("set", f"{post}/title", "Hello", "World")
+    assert ran.code == 2
+    assert "quotes" in ran.err
+
+
+def test_an_empty_url_is_not_taken_for_the_embedded_server(cli: Cli, post: str) -> None:
+    for option in ("--url", "--profile"):
+        ran = cli("get", post, option, "")
+        assert ran.code == 2
+        assert f"{option} is empty" in ran.err
+
+
+def test_a_file_compared_without_its_sign_is_named(cli: Cli, post: str) -> None:
+    (cli.cwd / "old.json").write_text("{}")
+    ran = cli("diff", post, "old.json")
+    assert ran.code == 3
+    assert "@old.json" in ran.err
+    assert cli("diff", post, "@old.json").code == 1
