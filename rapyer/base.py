@@ -101,7 +101,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     @property
     def failed_fields(self) -> tuple[str, ...]:
         """The ``SafeLoad`` fields whose stored value failed validation when this was loaded."""
-        return getattr(self, FAILED, None) or ()
+        return tuple(getattr(self, FAILED, None) or ())
 
     def __rapyer_key__(self) -> str:
         return f"{type(self).class_key_initials()}:{pk_of(self)}"
@@ -149,6 +149,10 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
             cls = type(self)
             if name in cls.__pydantic_fields__:
                 self.__rapyer_assign__(name, value)
+                unread = getattr(self, FAILED, None)
+                if unread and name in unread:  # what could not be read is replaced now
+                    rest = {other: text for other, text in unread.items() if other != name}
+                    object.__setattr__(self, FAILED, rest)
             elif (
                 self.__pydantic_extra__ is not None
                 and current_batch() is not None

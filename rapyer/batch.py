@@ -18,8 +18,10 @@ from rapyer.baseline import capture, note, note_container
 from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.committing import commit, echo_of, refresh_of, session_of, sets_ttl
 from rapyer.errors import ConfigurationError
-from rapyer.links import Document, EchoedNode, Node, find, locate
+from rapyer.lending import Lent, replace_in_snapshot
+from rapyer.links import Document, EchoedNode, Node, find, locate, parent_of
 from rapyer.paths import Path
+from rapyer.schema import ValueSpec
 from rapyer.script import Primitive, Refused, keyed, submit
 
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
@@ -38,13 +40,41 @@ def _current_task() -> asyncio.Task[Any] | None:
         return None
 
 
+class Snapshot:
+    """The content of a node before its first change in a batch; ``names`` are the fields that change."""
+
+    __slots__ = ("content", "names", "node")
+
+    def __init__(self, node: Node, content: Any, names: set[str] | None) -> None:
+        self.node, self.content, self.names = node, content, names
+
+    def add(self, names: set[str] | None) -> None:
+        """More fields change; None for any."""
+        self.names = None if self.names is None or names is None else self.names | names
+
+    def restore(self) -> None:
+        """Make the content what it was; fields that others changed stay as they are."""
+        self.node.__rapyer_restore__(self.content, self.names)
+
+
+def _changed_names(change: Change) -> set[str] | None:
+    """The fields of the touched model that ``change`` changes; None where that is not known."""
+    if change.texts is not None and change.owner is change.touched:
+        return set(change.texts)
+    if parent_of(change.owner) is change.touched:
+        place = change.owner.__rapyer_place__
+        return {place} if isinstance(place, str) else None
+    return None
+
+
 class Batch:
     """Changes that are applied together or not at all."""
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
         self.task: asyncio.Task[Any] | None = None
-        self._snapshots: dict[int, tuple[Node, Any]] = {}
+        self._snapshots: dict[int, Snapshot] = {}
+        self._lent: dict[tuple[int, Any], Lent] = {}
         self._watched: list[tuple[Document, Primitive]] = []
 
     # -- collecting ------------------------------------------------------------------------------
@@ -57,10 +87,31 @@ class Batch:
         """
         return Collecting(self)
 
-    def touch(self, node: Node) -> None:
-        """Remember the content of ``node`` before its first change."""
-        if id(node) not in self._snapshots:
-            self._snapshots[id(node)] = (node, node.__rapyer_snapshot__())
+    def touch(self, node: Node, names: set[str] | None = None) -> None:
+        """Remember the content of ``node`` before its first change; of a model, which fields change."""
+        known = self._snapshots.get(id(node))
+        if known is None:
+            self._snapshots[id(node)] = Snapshot(node, node.__rapyer_snapshot__(), names)
+        else:
+            known.add(names)
+
+    def lend(self, parent: Node, place: Any, value: Any, spec: ValueSpec) -> None:
+        """Write down a value that is handed out as it is (see :mod:`rapyer.lending`)."""
+        if (id(parent), place) not in self._lent:
+            self._lent[id(parent), place] = Lent(parent, place, value, spec, spec.to_json(value))
+
+    def _take_back(self, keep: bool) -> None:
+        """Queue what was changed in place (or undo it)."""
+        lent, self._lent = self._lent, {}
+        for entry in lent.values():
+            if not entry.has_changed():
+                continue
+            original = entry.put_back()
+            known = self._snapshots.get(id(entry.parent))
+            if known is not None:
+                replace_in_snapshot(known.content, entry.value, original)
+            if keep:
+                entry.parent.__rapyer_assign__(entry.place, entry.value)
 
     def queue(self, change: Change, place: tuple[Document, Path]) -> tuple[Queued[Any], Any]:
         """Apply ``change`` locally and queue it; returns the pending answer and the local result."""
@@ -70,7 +121,7 @@ class Batch:
         key = document.__rapyer_key__()
         steps = keyed(change.primitives(path), key)
         if change.touched is not None:
-            self.touch(change.touched)
+            self.touch(change.touched, _changed_names(change))
         local = change.local()
         answer: Queued[Any] = Queued(change.verb)
         self.operations.append(
@@ -79,8 +130,8 @@ class Batch:
         return answer, local
 
     def _restore(self) -> None:
-        for node, snapshot in reversed(list(self._snapshots.values())):
-            node.__rapyer_restore__(snapshot)
+        for snapshot in reversed(list(self._snapshots.values())):
+            snapshot.restore()
 
     def discard(self) -> None:
         """Forget the queued operations and restore the local values."""
@@ -91,6 +142,7 @@ class Batch:
         self.operations.clear()
         self._snapshots.clear()
         self._watched.clear()
+        self._lent.clear()
 
     # -- watching --------------------------------------------------------------------------------
 
@@ -190,7 +242,7 @@ def apply_now(change: Change) -> Any:
 class Collecting:
     """The ``with`` block of :meth:`Batch.collecting`."""
 
-    __slots__ = ("_batch", "_outer", "_queued", "_token")
+    __slots__ = ("_batch", "_outer", "_outer_lent", "_queued", "_token")
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -200,18 +252,31 @@ class Collecting:
         batch.task = _current_task()
         self._token = _active.set(batch)
         self._queued, self._outer = len(batch.operations), batch._snapshots
-        batch._snapshots = {}
+        self._outer_lent = batch._lent
+        batch._snapshots, batch._lent = {}, {}
         return batch
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         batch = self._batch
-        if kind is not None:
+        try:
+            batch._take_back(keep=kind is None)
+        except BaseException:
+            kind = BaseException
+            raise
+        finally:
+            self._leave(failed=kind is not None)
+
+    def _leave(self, failed: bool) -> None:
+        batch = self._batch
+        if failed:
             batch._restore()
             del batch.operations[self._queued :]
         else:
             for identity, snapshot in batch._snapshots.items():
-                self._outer.setdefault(identity, snapshot)
+                known = self._outer.setdefault(identity, snapshot)
+                known.add(snapshot.names)
         batch._snapshots = self._outer
+        batch._lent = self._outer_lent
         try:
             _active.reset(self._token)
         except ValueError:

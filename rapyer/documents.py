@@ -6,6 +6,7 @@ pk, and validation errors become :class:`~rapyer.errors.DocumentError` naming ke
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from rapyer.baseline import BASELINE, CLEAN
 from rapyer.errors import DocumentError
 from rapyer.fields import SafeLoadMark, has_mark
+from rapyer.jsontree import dumps
 from rapyer.schema import ValueSpec, model_spec
 
 if TYPE_CHECKING:
@@ -40,6 +42,16 @@ def load_document(cls: type[Model], key: str, text: bytes, spec: ValueSpec | Non
     return model  # type: ignore[no-any-return]
 
 
+def with_unread(model: Any, text: bytes) -> bytes:
+    """``text`` of ``model`` in which fields that could not be read keep what is stored."""
+    unread = getattr(model, FAILED, None)
+    if not unread:
+        return text
+    content = json.loads(text)
+    content.update({name: value for name, value in unread.items() if content.get(name) is None})
+    return dumps(content)
+
+
 def document_error(key: str, error: ValidationError, prefix: str = "") -> DocumentError:
     """``error`` as the one-line error of a stored document."""
     fields: dict[str, str] = {}
@@ -54,8 +66,6 @@ def _load_safely(
     cls: type[Model], spec: ValueSpec, key: str, text: bytes, error: ValidationError
 ) -> BaseModel:
     """The document with the failing ``SafeLoad`` fields as None, if they are all that fails."""
-    import json
-
     everything = cls.Meta.safe_load_all
     failing = {entry["loc"][0] for entry in error.errors(include_url=False) if entry["loc"]}
     safe = {
@@ -72,9 +82,8 @@ def _load_safely(
         model: Any = lenient.validate_json(json.dumps(kept, ensure_ascii=False))
     except ValidationError as again:
         raise document_error(key, again) from again
-    object.__setattr__(
-        model, FAILED, tuple(name for name in cls.__pydantic_fields__ if name in failing)
-    )
+    unread = {name: content[name] for name in cls.__pydantic_fields__ if name in failing}
+    object.__setattr__(model, FAILED, unread)
     return model  # type: ignore[no-any-return]
 
 

@@ -49,12 +49,20 @@ class Node:
         """The stored form of the local value."""
         raise NotImplementedError
 
+    def __rapyer_hold__(self, place: Any, value: Any) -> None:
+        """Hold ``value`` at ``place``, as it is and without queueing anything."""
+        raise NotImplementedError
+
+    def __rapyer_assign__(self, place: Any, value: Any) -> None:
+        """Assign ``value`` to ``place``, as a statement of the user's would."""
+        raise NotImplementedError
+
     def __rapyer_snapshot__(self) -> Any:
         """A shallow copy of the content, for :meth:`__rapyer_restore__`."""
         raise NotImplementedError
 
-    def __rapyer_restore__(self, snapshot: Any) -> None:
-        """Make the content what it was when ``snapshot`` was taken."""
+    def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
+        """Make the content (of a model: the fields ``names``) what it was when ``snapshot`` was taken."""
         raise NotImplementedError
 
 

@@ -134,8 +134,21 @@ class ModelNode(links.Node):
             None if extra is None else dict(extra),
         )
 
-    def __rapyer_restore__(self, snapshot: Any) -> None:
+    def __rapyer_hold__(self, place: Any, value: Any) -> None:
+        self.__dict__[place] = value
+
+    def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
         values, fields_set, extra = snapshot
+        if names is not None:
+            for name in names:
+                if name in values:
+                    self.__dict__[name] = values[name]
+                else:
+                    self.__dict__.pop(name, None)
+            current = self.__pydantic_fields_set__  # type: ignore[attr-defined]
+            restored = (current - names) | (fields_set & names)
+            object.__setattr__(self, "__pydantic_fields_set__", restored)
+            return
         self.__dict__.clear()
         self.__dict__.update(values)
         object.__setattr__(self, "__pydantic_fields_set__", fields_set)
@@ -374,6 +387,9 @@ def _hand_out(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
     """``value`` as it is: a set, a dataclass … that its reader may change without anybody noticing."""
     if not isinstance(value, _IMMUTABLE):
         capture(parent)
+        batch = current_batch()
+        if batch is not None and links.find(parent) is not None:
+            batch.lend(parent, place, value, spec_at(place))
     return value
 
 

@@ -84,7 +84,7 @@ class RawDocument(Document):
     def __rapyer_snapshot__(self) -> Any:
         return self._value
 
-    def __rapyer_restore__(self, snapshot: Any) -> None:
+    def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
         self._value = snapshot
 
     def to_json(self) -> bytes:

@@ -18,7 +18,7 @@ from rapyer.changes import Change
 from rapyer.committing import session_of
 from rapyer.config import RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.connections import Session
-from rapyer.documents import FAILED, PK, load_document
+from rapyer.documents import FAILED, PK, load_document, with_unread
 from rapyer.errors import (
     ConflictError,
     InvalidValueError,
@@ -67,7 +67,7 @@ class Storage(Embedded, links.Document):
             await self.__rapyer_save_inner__()
             return self
         self.__rapyer_link_children__()
-        text = self.__rapyer_text__()
+        text = with_unread(self, self.__rapyer_text__())
         check_key_unchanged(self)
         ttl = ttl_of(type(self).Meta, type(self).__name__)
         if current_batch() is None and ttl is None and not nx and not xx and not is_fragile(text):
@@ -106,7 +106,7 @@ class Storage(Embedded, links.Document):
         if links.parent_of(self) is not None:
             return await self.save()
         check_key_unchanged(self)
-        text = self.__rapyer_text__()
+        text = with_unread(self, self.__rapyer_text__())
         now = json.loads(text)
         before = baseline.tree(self, now)
         if before is None:

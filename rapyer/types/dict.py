@@ -79,7 +79,13 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
     def __rapyer_snapshot__(self) -> dict[Any, Any]:
         return dict(dict.items(self))
 
-    def __rapyer_restore__(self, snapshot: dict[Any, Any]) -> None:
+    def __rapyer_hold__(self, place: Any, value: Any) -> None:
+        dict.__setitem__(self, place, value)
+
+    def __rapyer_assign__(self, place: Any, value: Any) -> None:
+        self[place] = value
+
+    def __rapyer_restore__(self, snapshot: dict[Any, Any], names: set[str] | None = None) -> None:
         dict.clear(self)
         dict.update(self, snapshot)
 

@@ -103,7 +103,13 @@ class RedisList(Container, list[T], Generic[T]):
     def __rapyer_snapshot__(self) -> list[Any]:
         return list(list.__iter__(self))
 
-    def __rapyer_restore__(self, snapshot: list[Any]) -> None:
+    def __rapyer_hold__(self, place: Any, value: Any) -> None:
+        list.__setitem__(self, place, value)
+
+    def __rapyer_assign__(self, place: Any, value: Any) -> None:
+        self[place] = value
+
+    def __rapyer_restore__(self, snapshot: list[Any], names: set[str] | None = None) -> None:
         list.__setitem__(self, slice(None), snapshot)
 
     def __rapyer_adopt__(self, value: Sequence[Any]) -> None:
