@@ -81,8 +81,11 @@ async def load_value(value: Any) -> Any:
             fresh = _validated(spec, key, path, answers[0])
             note_loaded(document, _take_over(parent, value, fresh), path)
 
+        def decode(answers: Sequence[Any]) -> Any:
+            return _validated(spec, key, path, answers[0])
+
         return await perform(
-            Change("load", value, None, primitives, lambda: None, settle=settle, effect="read")
+            Change("load", value, None, primitives, lambda: None, decode, settle, effect="read")
         )
     fresh = _validated(spec, key, path, await read_text(document, path))
     loaded = _take_over(parent, value, fresh)

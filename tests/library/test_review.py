@@ -412,3 +412,15 @@ async def test_a_lock_that_cannot_be_renewed_is_lost_when_it_expires(
                 proxy.mute = True
                 await asyncio.Event().wait()
         del Span.Meta
+
+
+async def test_the_result_of_a_queued_load_is_the_value_that_was_read(redis: Redis) -> None:
+    class Loaded(AtomicRedisModel):
+        count: int = 0
+
+    model = await Loaded(count=1).save()
+    await redis.execute_command("JSON.SET", model.key, "$.count", "7")
+    async with model.pipeline():
+        queued: Any = await model.count.load()
+    assert queued.result() == 7
+    assert model.count == 7
