@@ -133,9 +133,7 @@ def _checked(verb: Verb, values: dict[str, Any]) -> dict[str, Any]:
         value = values.get(named.name)
         if named.choices and isinstance(value, str) and value not in named.choices:
             allowed = ", ".join(named.choices)
-            raise UsageError(
-                f"{value!r} is not a {named.name} of {verb.name}: use one of {allowed}"
-            )
+            raise UsageError(f"{value!r} is no {named.name} of {verb.name}: use one of {allowed}")
     return values
 
 

@@ -123,7 +123,7 @@ async def _ask_before(session: Session, invocation: Invocation, question: str) -
     environment = session.environment
     if session.ask is None and not environment.interactive:
         raise Refused(
-            f"{question.rstrip('?')} needs --yes where nobody can be asked; nothing was sent"
+            f"{question.rstrip('?')}: this needs --yes where nobody can be asked; nothing was sent"
         )
     ask = session.ask or environment.ask
     answer = await ask(f"{question} [y/N] ")

@@ -99,6 +99,21 @@ def _below(here: Address, text: str) -> Address:
     return address_of(f"./{text}", (), here)
 
 
+async def require_known(session: Session, name: str) -> None:
+    """Nothing, when ``name`` is a model or the prefix of stored keys, or when no models are in use at all.
+
+    Raises what :meth:`Models.require` does otherwise. Sends SCAN.
+    """
+    from rapyer_cli.keyspace import some_keys_of
+
+    models = session.models
+    if models.named(name) is not None or not (models or models.failures):
+        return
+    keys, more = await some_keys_of(await session.client(), name, "", 1)
+    if not keys and not more:
+        models.require(name)
+
+
 async def place_at(session: Session, text: str | None) -> Place:
     """The place that a target means. Raises ``KeyNotFound``, ``PathNotFound`` or :class:`UsageError`."""
     from rapyer.places import resolve

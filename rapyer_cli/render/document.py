@@ -57,7 +57,11 @@ def _render_rows(
     grid.add_column(no_wrap=not everything, overflow="fold" if everything else "ellipsis")
     if typed:
         grid.add_column(no_wrap=True)
+    is_cut = False
     for row in visible:
+        is_cut = is_cut or (
+            not everything and len(readable(row.value, value_width + 1)) > max(value_width, 10)
+        )
         value = (
             Text(readable(row.value), style=style_of(row.value))
             if everything
@@ -71,3 +75,5 @@ def _render_rows(
     if len(visible) < len(rows):
         missing = counted(len(rows) - len(visible), "more entry")
         console.print(Text(f"  … {missing}; --all shows everything", style="dim"))
+    elif is_cut:
+        console.print(Text("  … --all shows what is cut", style="dim"))

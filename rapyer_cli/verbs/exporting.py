@@ -69,6 +69,7 @@ async def _documents(
     session: Session, addresses: list[Address]
 ) -> AsyncIterator[tuple[str, bytes]]:
     from rapyer.errors import KeyNotFound
+    from rapyer_cli.resolving import require_known
     from rapyer_cli.scanning import stored_texts, texts_of
 
     client = await session.client()
@@ -83,8 +84,8 @@ async def _documents(
                 raise KeyNotFound(f"{address.key} does not exist", key=address.key)
             yield found[0]
             continue
-        if address.name and (session.models or session.models.failures):
-            session.models.require(address.name)
+        if address.name:
+            await require_known(session, address.name)
         async for pair in stored_texts(client, address.name):
             yield pair
 

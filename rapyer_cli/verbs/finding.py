@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.addresses import escape_key
 from rapyer_cli.failures import UsageError, one_line
 from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.resolving import require_known
 from rapyer_cli.shapes import Column, Shape, Shown, Table
 from rapyer_cli.verbs.arguments import LIMIT, LOOK_EXITS, MODEL
 from rapyer_cli.verbs.look import goes_to_a_pipe, number_of
@@ -30,7 +31,7 @@ Found = tuple[str, Any, Any]
 
 async def find(session: Session, invocation: Invocation) -> Shape:
     """Show the documents of a model that fulfil a condition."""
-    name, model = _model_of(session, invocation)
+    name, model = await _model_of(session, invocation)
     fields = _references(model, invocation.text("fields"))
     order = _references(model, invocation.text("sort"))
     limit = number_of(invocation, "limit", 0)
@@ -64,7 +65,7 @@ async def find(session: Session, invocation: Invocation) -> Shape:
 
 async def count(session: Session, invocation: Invocation) -> Shape:
     """Count the documents of a model that fulfil a condition."""
-    name, model = _model_of(session, invocation)
+    name, model = await _model_of(session, invocation)
     number = 0
     if invocation.text("expression") is None:
         from rapyer_cli.keyspace import unique_keys_of
@@ -77,12 +78,11 @@ async def count(session: Session, invocation: Invocation) -> Shape:
     return Shown(name, number)
 
 
-def _model_of(session: Session, invocation: Invocation) -> tuple[str, Any]:
+async def _model_of(session: Session, invocation: Invocation) -> tuple[str, Any]:
     address = session.model_address(invocation.text("model"))
     if not address.is_model:
         raise UsageError(f"{invocation.verb.name} takes a model, such as BlogPost, not {address}")
-    if session.models or session.models.failures:
-        session.models.require(address.name)
+    await require_known(session, address.name)
     return address.name, session.models.named(address.name)
 
 

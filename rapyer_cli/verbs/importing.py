@@ -111,7 +111,7 @@ async def _question(session: Session, name: str, file: IO[bytes]) -> str:
     sample = f", such as {', '.join(found[:3])}" if found else ""
     among = f"of the first {lines:,}" if lines <= _SAMPLED else f"of the first {_SAMPLED:,}"
     return (
-        f"import {counted(lines, 'line')} of {name}; {len(found)} {among} replace documents that "
+        f"import {counted(lines, 'line')} of {name}; {len(found):,} {among} replace documents that "
         f"exist{sample}"
     )
 
@@ -154,7 +154,10 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     from rapyer.schema import any_spec
     from rapyer_cli.failures import validation_lines
 
-    record = json.loads(line)
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from error
     if not isinstance(record, dict) or not {"key", "value"} <= record.keys():
         raise ValueError('it is not {"key": …, "value": …}')
     key, ttl = record["key"], record.get("ttl")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import CliError, UsageError, ValueRefused
+from rapyer_cli.failures import CliError, NotFound, UsageError, ValueRefused
 from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb, Verbs
 from rapyer_cli.values import amount_of, assignments_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
@@ -91,6 +91,8 @@ async def plan_operation(
     from rapyer_cli.planning import batch_for
 
     where = place.target
+    if not place.exists:
+        raise NotFound(f"{where} is not there; 'set' gives it a value")
     kind = type_of(place)
     spec = place.spec.of(place.value)
     operation = REGISTRY.find(name, kind)

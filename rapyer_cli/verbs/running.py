@@ -44,7 +44,11 @@ async def run_file(session: Session, invocation: Invocation) -> Any:
     here = session.here
     try:
         code = await _run_all(
-            session, invocation, lines, keep_going=not atomic and invocation.flag("keep_going")
+            session,
+            invocation,
+            lines,
+            keep_going=not atomic and invocation.flag("keep_going"),
+            ending=_ending(invocation),
         )
         if not atomic:
             return Ended(None, code)
@@ -62,6 +66,7 @@ async def _run_all(
     lines: list[tuple[int, Invocation]],
     *,
     keep_going: bool,
+    ending: str,
 ) -> Exit:
     from rapyer_cli.execute import run
 
@@ -73,10 +78,20 @@ async def _run_all(
         except Exception as error:
             failure = failure_of(error)
             if not keep_going:
-                raise failed_line(failure.code, f"{name}:{number}: {failure.message}") from error
+                where = f"{name}:{number}: {failure.message}"
+                raise failed_line(failure.code, where + ending) from error
             session.environment.note(f"rapyer: {name}:{number}: {failure.message}")
             code = failure.code
     return code
+
+
+def _ending(invocation: Invocation) -> str:
+    """What a line that fails means for the others."""
+    if invocation.flag("dry_run"):
+        return ""
+    if invocation.flag("atomic"):
+        return "; nothing was sent"
+    return "; the lines before it were run, those after it not"
 
 
 def failed_line(code: Exit, message: str) -> CliError:

@@ -109,3 +109,32 @@ def test_a_file_compared_without_its_sign_is_named(cli: Cli, post: str) -> None:
     assert ran.code == 3
     assert "@old.json" in ran.err
     assert cli("diff", post, "@old.json").code == 1
+
+
+def test_documents_without_a_model_are_found_beside_those_with_one(cli: Cli, store: Store) -> None:
+    for number in range(3):
+        store.put(f"Unknown:{number}", {"n": number})
+    assert cli("find", "Unknown", "n > 1").json == {"key": "Unknown:2", "document": {"n": 2}}
+    assert cli("count", "Unknown").json == 3
+    assert len(cli("export", "Unknown").lines) == 3
+    assert "did you mean BlogPost" in cli("count", "BlogPots").err
+
+
+def test_a_batch_that_fails_says_what_was_done(cli: Cli, store: Store, post: str) -> None:
+    (cli.cwd / "b").write_text(f"increase {post}/views\nincrease {post}/counts/none\n")
+    ran = cli("run", "b", "--atomic")
+    assert ran.code == 3
+    assert "is not there; 'set' gives it a value; nothing was sent" in ran.err
+    assert store.json(post, "$.views") == 0
+    ran = cli("run", "b")
+    assert ran.code == 3
+    assert "the lines before it were run" in ran.err
+    assert store.json(post, "$.views") == 1
+
+
+def test_what_is_cut_can_be_seen_and_says_how(cli: Cli, post: str) -> None:
+    cli("set", f"{post}/title", "x" * 500)
+    assert "--all shows what is cut" in cli("get", post, terminal=True).out
+    assert "--all shows" not in cli("get", post, "--all", terminal=True).out
+    cli("set", f"{post}/title", "short")
+    assert "--all shows" not in cli("get", f"{post}/address", terminal=True).out
