@@ -128,7 +128,7 @@ def _is_absolute(
     first: str, names: Collection[str], here: Address, can_hold: Callable[[str], bool]
 ) -> bool:
     if here.key is None:
-        return first in names or _known_prefix(first, names) is not None
+        return first in names or _known_prefix(first, (*names, here.name)) is not None
     if ":" in first:
         return _known_prefix(first, names) is not None or not names or not can_hold(first)
     return first in names and not can_hold(first)

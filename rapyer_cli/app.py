@@ -186,4 +186,4 @@ def _unknown_verb(word: str, verbs: Verbs) -> str:
     close = get_close_matches(word, verbs.spellings(), n=1)
     if close:
         return f"there is no verb {word!r}; did you mean {close[0]}?"
-    return f"there is no verb {word!r}; 'rapyer --help' lists them"
+    return f"there is no verb {word!r}; 'help' lists them"

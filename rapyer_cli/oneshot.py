@@ -46,6 +46,8 @@ def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int
         from rapyer_cli.verbs.completing import complete
 
         return asyncio.run(complete(words[1:], environment))
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]  # as in the REPL
     invocation = parse(words, _verbs_for(words))
     if invocation is None:
         return _without_verb(words, environment)

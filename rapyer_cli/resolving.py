@@ -79,20 +79,25 @@ async def _untyped(session: Session, address: Address, key: str) -> Any:
 async def address_at(session: Session, text: str | None) -> Address:
     """The address that a target means for looking.
 
-    Where only the stored document can tell, a model's name or a key means itself unless the place where one
-    is has such an entry. Sends JSON.TYPE then.
+    Where only what is stored can tell, a model's name or a key means itself unless there is such an entry
+    where one is. Sends JSON.TYPE then.
     """
     from rapyer_cli.peeking import peek
 
     address = session.address(text)
     first = (text or "").partition("/")[0]
     names = session.models.names()
-    if session.here.key is None or address != _below(session.here, text or "."):
+    if session.here.is_root or session.transaction is not None:
         return address
-    if (first not in names and ":" not in first) or session.transaction is not None:
+    if (first not in names and ":" not in first) or address != _below(session.here, text or "."):
         return address
-    there = await peek(await session.client(), session.address(f"./{first}"))
-    return address if there is not None else address_of(text or "", names)
+    client = await session.client()
+    if await peek(client, session.address(f"./{first}")) is not None:
+        return address
+    whole = address_of(text or "", names)
+    if first in names or await peek(client, address_of(first, names)) is not None:
+        return whole
+    return address
 
 
 def _below(here: Address, text: str) -> Address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import CliError, UsageError
+from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.values import assignments_of, text_given, typed
 from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
@@ -127,6 +127,8 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
 
     address = session.address(invocation.text("target"))
     place = await place_at(session, invocation.text("target"))
+    if not place.exists:
+        raise NotFound(f"{address} is not there")
     touched = place
     if address.pointer:
         touched = resolve(place.document, [str(segment) for segment in place.path[:-1]])
@@ -188,7 +190,7 @@ VERBS = (
             ASSIGNMENTS,
         ),
         examples=(
-            "new BlogPost title='Hello world' author=ada",
+            "new BlogPost title='Hello world' views=5",
             "new BlogPost:42 title=Hello tags:='[\"a\"]'",
         ),
         effect="write",

@@ -68,7 +68,7 @@ async def ls(session: Session, invocation: Invocation) -> Shape:
         session.models.named(address.name) or not await _is_key(session, address)
     ):
         return await _list_documents(session, invocation, address)
-    return await _list_entries(session, address)
+    return await _list_entries(session, invocation, address)
 
 
 async def tree(session: Session, invocation: Invocation) -> Shape:
@@ -201,19 +201,27 @@ def _require_model(session: Session, name: str) -> None:
         session.models.require(name)
 
 
-async def _list_entries(session: Session, address: Address) -> Table:
+async def _list_entries(session: Session, invocation: Invocation, address: Address) -> Table:
     from rapyer_cli.describing import rows_of, type_label
+
+    limit = number_of(invocation, "limit", 0)
+    whole = goes_to_a_pipe(session, invocation) or invocation.flag("all")
+    shown = limit or (None if whole else _LISTED)
+    note = ""
 
     data, spec = await read_at(session, address)
     if not isinstance(data, (dict, list)):
         rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]
     else:
+        entries = rows_of(spec, data)
         rows = [
             {"name": row.name, "type": row.type or json_kind(row.value), "value": row.value}
-            for row in rows_of(spec, data)
+            for row in entries[:shown]
         ]
+        if not limit and len(rows) < len(entries):
+            note = f"… {len(entries) - len(rows):,} more; --all shows every one"
     columns = (Column("name", "name"), Column("type", "type"), Column("value", "value"))
-    return Table(columns, rows, empty="(empty)", raw="name")
+    return Table(columns, rows, empty="(empty)", raw="name", note=note)
 
 
 def json_kind(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -138,3 +139,40 @@ def test_what_is_cut_can_be_seen_and_says_how(cli: Cli, post: str) -> None:
     assert "--all shows" not in cli("get", post, "--all", terminal=True).out
     cli("set", f"{post}/title", "short")
     assert "--all shows" not in cli("get", f"{post}/address", terminal=True).out
+
+
+async def test_a_pasted_key_means_itself_where_its_siblings_are(untyped: Cli, store: Store) -> None:
+    store.put("Many:1", {"n": 1})
+    store.put("Other:1", {"n": 2})
+    store.put("Many:Other:2", {"n": 3})
+    repl = await sitting_for(untyped)
+    await repl("cd Many")
+    assert await repl.json("get Many:1/n") == 1
+    assert await repl.json("get Other:1/n") == 2
+    assert await repl.json("get Other:2/n") == 3, "a pk may have a colon"
+    assert await repl.fails("get Other:3") == 3
+    await repl.repl.session.close()
+
+
+def test_a_long_list_is_not_poured_over_the_terminal(cli: Cli, post: str) -> None:
+    cli("set", f"{post}/scores", json.dumps(list(range(500))))
+    shown = cli("ls", f"{post}/scores", terminal=True)
+    assert len(shown.out.splitlines()) < 110
+    assert "400 more; --all shows every one" in shown.out
+    assert len(cli("ls", f"{post}/scores").lines) == 500
+    assert len(cli("ls", f"{post}/scores", "--limit", "3").lines) == 3
+
+
+def test_help_is_also_a_word(cli: Cli) -> None:
+    assert cli("help").out == cli("--help").out
+    assert cli("help", "get").out == cli("get", "--help").out
+    assert cli("help", "nope").code == 2
+
+
+def test_deleting_what_is_not_there_names_it(cli: Cli, store: Store, post: str) -> None:
+    store.put("Unknown:1", {"n": 1})
+    for target in ("Unknown:1/nope", f"{post}/settings/nope"):
+        ran = cli("del", target, "--yes")
+        assert ran.code == 3
+        assert target in ran.err
+        assert "KeyError" not in ran.err
