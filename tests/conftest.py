@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import RedisProcess, running
 
 StartServer = Callable[..., RedisProcess]
+
+# The same examples in every run; RAPYER_EXAMPLES=500 looks for new ones, and deeper.
+settings.register_profile("rapyer", derandomize="RAPYER_EXAMPLES" not in os.environ)
+settings.load_profile("rapyer")
 
 pytest_plugins = ["pytester"]
 

@@ -221,7 +221,9 @@ local function increase_float(key, path, a, old)
   local limit = out_of_bounds(compare_floats, wanted, a[3], a[4], a[5], a[6])
   if limit then refuse('bound', string.format('%.17g', wanted), limit) end
   local new = string.sub(call('JSON.NUMINCRBY', key, path, a[1]), 2, -2)
-  if tonumber(new) ~= wanted then
+  -- a misread amount can be off by more than the result's own last digit: each turn comes closer
+  for _ = 1, 8 do
+    if tonumber(new) == wanted then break end
     add_differences(key, path, wanted, tonumber(new))
     new = read(key, path)
   end

@@ -248,6 +248,7 @@ async def test_increase_of_an_int(start: int, amounts: list[int], stored_text: S
 
 @SETTINGS
 @given(start=numbers, amounts=st.lists(numbers | small, max_size=8))
+@example(start=-1.797693134862314e308, amounts=[1.7976931348623143e308])
 async def test_increase_of_a_float(start: float, amounts: list[float], stored_text: Stored) -> None:
     model = await Fields(number=start, numbers={"k": start}).save()
     plain = start
