@@ -129,11 +129,10 @@ class Session:
 
     def model_address(self, text: str | None) -> Address:
         """As :meth:`address`, where a model is expected: its name means it wherever one is."""
-        return (
-            Address(text)
-            if text is not None and text in self.models.names()
-            else self.address(text)
-        )
+        if text is None or text in ("", ".", ".."):
+            return self.address(text)
+        is_name = self.here.key is not None and "/" not in text and ":" not in text
+        return Address(text) if is_name or text in self.models.names() else self.address(text)
 
     def _entries_here(self) -> Callable[[str], bool]:
         """Whether a segment can be an entry of where one is, as far as the models say."""

@@ -60,6 +60,14 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
+def left_open(text: str, quote: str) -> str:
+    """``text`` as the beginning of a word whose ``quote`` the typist has opened and will close."""
+    if quote == "'":
+        return f"'{text}" if "'" not in text else quoted(text)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}'
+
+
 def joined(texts: Iterable[str]) -> str:
     """Words as one line that :func:`split` reads back."""
     return " ".join(quoted(text) for text in texts)

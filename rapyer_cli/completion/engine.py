@@ -6,14 +6,14 @@ No terminal, no database, no user code. The REPL, the shells' completion and the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rapyer.paths import escape_pointer
 from rapyer_cli.addresses import ROOT, Address, escape_key
 from rapyer_cli.completion.knowledge import Knowledge, TypeInfo, Want
 from rapyer_cli.failures import UsageError
 from rapyer_cli.grammar import CONNECTION_OPTIONS, Argument, Kind, Option, Verb, Verbs
-from rapyer_cli.words import quoted, scan
+from rapyer_cli.words import left_open, quoted, scan
 
 _FEW_INDICES = 20
 
@@ -40,10 +40,11 @@ class Completion:
 def complete_line(line: str, cursor: int, verbs: Verbs, knowledge: Knowledge) -> Completion:
     """Complete a line of the REPL at ``cursor``. Candidates are quoted as the line needs it."""
     words = scan(line[:cursor])
-    partial, start = "", cursor
+    partial, start, quote = "", cursor, ""
     if words and words[-1].end == cursor:
         last = words.pop()
         partial, start = last.text, last.start
+        quote = last.open if last.raw.startswith(last.open) else ""
     elif "#" in line[:cursor] and line[:cursor].lstrip().startswith("#"):
         return Completion(start=cursor)
     found = complete_words([word.text for word in words], partial, verbs, knowledge)
@@ -52,7 +53,13 @@ def complete_line(line: str, cursor: int, verbs: Verbs, knowledge: Knowledge) ->
     hidden = {flag for option in CONNECTION_OPTIONS for flag in option.flags}
     found.candidates = [c for c in found.candidates if c.text not in hidden]
     found.candidates = [
-        Candidate(quoted(c.text), c.meta, c.final, c.display or c.text) for c in found.candidates
+        Candidate(
+            left_open(c.text, quote) if quote and not c.final else quoted(c.text),
+            c.meta,
+            c.final,
+            c.display or c.text,
+        )
+        for c in found.candidates
     ]
     return found
 
@@ -292,7 +299,11 @@ class _Engine:
 
     def _offer_expression(self, target: str, partial: str) -> None:
         head_length = max((partial.rfind(c) for c in " (<>=!"), default=-1) + 1
+        before = len(self.found.candidates)
         self._offer_fields(target, partial[head_length:], partial[:head_length], "")
+        self.found.candidates[before:] = [
+            replace(candidate, final=False) for candidate in self.found.candidates[before:]
+        ]
 
     def _offer_operand(self, verb: Verb, positional: Sequence[str], partial: str) -> None:
         type_ = self._type_of_target(positional[0])

@@ -24,6 +24,7 @@ _LISTED = 100
 _NAMED_MISFITS = 5
 _SCALARS = ("str", "int", "float", "bool", "datetime", "other")
 _MOST_COLUMNS = 8
+_LOOKED_AT = 20
 
 Found = tuple[str, Any, Any]
 """Key, stored JSON, and what the condition and the sort look at: a model, or the JSON again."""
@@ -52,6 +53,8 @@ async def find(session: Session, invocation: Invocation) -> Shape:
     found = rows if in_pipe else [row async for row in rows]
     if isinstance(found, list) and len(found) < _LISTED:
         note = ""
+    if isinstance(found, list) and not columns:
+        columns = _columns_of(found)
     return Table(
         (Column("key", "document"), *columns),
         found,
@@ -208,6 +211,18 @@ def _usual_columns(model: Any) -> list[Column]:
         :_MOST_COLUMNS
     ]
     return [Column(n, n, numeric=kinds[n] in ("int", "float"), optional=True) for n in names]
+
+
+def _columns_of(rows: Sequence[dict[str, Any]]) -> list[Column]:
+    """The columns of documents without a model: the first scalar fields of the first documents."""
+    numeric: dict[str, bool] = {}
+    for row in rows[:_LOOKED_AT]:
+        for name, value in row.items():
+            if name != "key" and not isinstance(value, (dict, list)):
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                numeric[name] = numeric.get(name, True) and number
+    names = list(numeric)[:_MOST_COLUMNS]
+    return [Column(name, name, numeric=numeric[name], optional=True) for name in names]
 
 
 _EXPRESSION = Argument(

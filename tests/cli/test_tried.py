@@ -7,6 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rapyer_cli.completion.engine import complete_line
+from rapyer_cli.completion.gathering import types_of
+from rapyer_cli.completion.knowledge import Knowledge
+from rapyer_cli.verbs import all_verbs
+from tests.cli.blog_models import BlogPost
 from tests.cli.conftest import Cli, Store
 from tests.cli.test_repl_lines import Sitting, sitting_for
 
@@ -26,6 +31,15 @@ async def test_a_model_means_itself_inside_a_document(repl: Sitting, post: str) 
     assert len((await repl("ls BlogPost")).splitlines()) == 2
     await repl("cd BlogPost")
     assert repl.here == "BlogPost"
+
+
+async def test_a_prefix_without_a_model_means_itself_inside_a_document(
+    repl: Sitting, store: Store, post: str
+) -> None:
+    store.put("Unknown:1", {"n": 1})
+    await repl(f"cd {post}/settings")
+    assert await repl.json("count Unknown") == 1
+    assert await repl.fails("count .") == 2
 
 
 @pytest.mark.parametrize("place", ["", "/tags", "/tags/0", "/title", "/settings"])
@@ -176,3 +190,27 @@ def test_deleting_what_is_not_there_names_it(cli: Cli, store: Store, post: str) 
         assert ran.code == 3
         assert target in ran.err
         assert "KeyError" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ('find BlogPost "vie', '"views'),
+        ("find BlogPost 'vie", "'views"),
+        ('find BlogPost "views > 1 and addr', '"views > 1 and address'),
+        ("find BlogPost \"status == 'live' and vie", "\"status == 'live' and views"),
+        ("find BlogPost vie", "views"),
+    ],
+)
+def test_completion_leaves_the_quote_of_a_condition_open(typed: str, completed: str) -> None:
+    knowledge = Knowledge(models=("BlogPost",), types=types_of([BlogPost]))
+    found = complete_line(typed, len(typed), all_verbs(), knowledge)
+    assert [candidate.text for candidate in found.candidates] == [completed]
+
+
+def test_documents_without_a_model_are_shown_with_their_fields(untyped: Cli, store: Store) -> None:
+    store.put("Many:1", {"n": 1, "name": "one", "list": [1]})
+    shown = untyped("find", "Many", terminal=True).out
+    assert "name" in shown
+    assert "one" in shown
+    assert "list" not in shown
