@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.failures import CliError, Refused, ValueRefused, failure_of
+from rapyer_cli.failures import CliError, ConnectionRefused, Refused, ValueRefused, failure_of
 from rapyer_cli.grammar import Invocation
 from rapyer_cli.render.text import cut
 from rapyer_cli.session import Session
@@ -70,6 +70,8 @@ async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Cha
     if invocation.flag("dry_run"):
         return try_out(plan)
     if session.transaction is not None:
+        if not session.transaction.plans:
+            session.transaction.server_run = await _server_run(session)
         return queue(session, plan)
     try:
         await confirm(session, plan, invocation)
@@ -188,8 +190,30 @@ async def commit_transaction(session: Session, invocation: Invocation) -> Change
     if invocation.flag("dry_run"):
         return Changed(plan.effects(), commands=tuple(plan.batch.commands()), state="dry")
     await confirm(session, plan, invocation)
+    if transaction.server_run is not None and await _server_run(session) != transaction.server_run:
+        raise ConnectionRefused(
+            "the server was restarted after the changes were queued; nothing was sent: look at the "
+            "document and queue them again"
+        )
     session.transaction = None
     return await send(session, plan)
+
+
+async def _server_run(session: Session) -> bytes | None:
+    """What tells one run of the server from the next; None on a cluster, or where it may not be asked."""
+    import redis.exceptions
+
+    from rapyer.connections import Session as Wire
+
+    wire = Wire.of(await session.client())
+    if wire.is_cluster:
+        return None
+    try:
+        text: bytes = await wire.execute("INFO", "server", write=False)
+    except redis.exceptions.ResponseError:
+        return None
+    lines = (line.partition(b":") for line in text.splitlines())
+    return next((value for name, _, value in lines if name == b"run_id"), None)
 
 
 async def confirm_bulk(session: Session, invocation: Invocation, what: str) -> None:

@@ -147,6 +147,8 @@ class Transaction:
     batch: Batch = field(default_factory=Batch)
     plans: list[Plan] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
+    server_run: bytes | None = None
+    """Which run of the server the changes were queued for; None where that cannot be told."""
 
 
 def merged(touches: Sequence[Touch]) -> list[Touch]:

@@ -371,6 +371,26 @@ async def test_a_lost_server_is_said_and_one_goes_on_at_the_same_place(
     await repl.repl.session.close()
 
 
+async def test_what_was_queued_for_a_server_that_was_restarted_since_is_dropped_and_said(
+    cli: Cli, start_server: StartServer
+) -> None:
+    server = start_server("--appendonly", "yes")
+    server.call("JSON.SET", POST, "$", '{"title": "x", "views": 1}')
+    repl = await sitting_for(cli, url=f"unix://{server.socket}")
+    await repl(f"cd {POST}")
+    await repl("begin")
+    await repl("increase views")
+    server.stop()
+    server.start()
+    assert await repl.fails("commit") == Exit.CONNECTION
+    assert "the 1 queued changes are dropped" in repl.err.getvalue()
+    assert repl.repl.status().queued is None
+    assert await repl.json("get views") == 1
+    await repl("increase views")
+    assert await repl.json("get views") == 2
+    await repl.repl.session.close()
+
+
 async def test_ctrl_c_cancels_the_line_and_not_the_sitting(repl: Sitting, store: Store) -> None:
     for moment in range(10):
         task = asyncio.ensure_future(repl.fails("watch BlogPost:1/views"))
