@@ -138,10 +138,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
         def __getattr__(self, name: str) -> Any:
             if name not in _ALL_SLOTS:
-                value = super().__getattr__(name)
-                if not name.startswith("_"):
-                    baseline.capture(self)  # an extra field, which may be changed in place
-                return value
+                return self.__rapyer_hand_out_extra__(name, super().__getattr__(name))
             object.__setattr__(self, name, None)  # the slot is asked directly from now on
             return None
 

@@ -38,8 +38,9 @@ class Lent(NamedTuple):
 
 def replace_in_snapshot(snapshot: Any, old: Any, new: Any) -> None:
     """Let ``snapshot`` (of a model, list or dict) hold ``new`` instead of ``old``."""
-    content = snapshot[0] if isinstance(snapshot, tuple) else snapshot
-    places = list(content) if isinstance(content, dict) else range(len(content))
-    for place in places:
-        if content[place] is old:
-            content[place] = new
+    contents = (snapshot[0], snapshot[2] or {}) if isinstance(snapshot, tuple) else (snapshot,)
+    for content in contents:
+        places = list(content) if isinstance(content, dict) else range(len(content))
+        for place in places:
+            if content[place] is old:
+                content[place] = new

@@ -26,6 +26,7 @@ from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
 from rapyer.schema import (
     ValueSpec,
+    any_spec,
     field_spec,
     fields_with_models,
     model_spec,
@@ -94,7 +95,10 @@ class ModelNode(links.Node):
         raise DetachedError(f"the value is no longer the field {place!r} of its model")
 
     def __rapyer_holds__(self, place: Any, child: Any) -> bool:
-        return self.__dict__.get(place, self) is child
+        values, extra = self.__dict__, self.__pydantic_extra__  # type: ignore[attr-defined]
+        if extra and place not in values:
+            return extra.get(place, self) is child
+        return values.get(place, self) is child
 
     def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
         return field_spec(type(self), place)  # type: ignore[arg-type]
@@ -135,7 +139,14 @@ class ModelNode(links.Node):
         )
 
     def __rapyer_hold__(self, place: Any, value: Any) -> None:
-        self.__dict__[place] = value
+        extra = self.__pydantic_extra__  # type: ignore[attr-defined]
+        (extra if extra and place not in self.__dict__ else self.__dict__)[place] = value
+
+    def __rapyer_hand_out_extra__(self, name: str, value: Any) -> Any:
+        """An extra field's value as it is; its reader may change it in place."""
+        if not name.startswith("_"):
+            _hand_out(value, self, name, lambda place: any_spec())
+        return value
 
     def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
         values, fields_set, extra = snapshot
@@ -176,6 +187,9 @@ class ModelNode(links.Node):
 
     def __rapyer_assign__(self, name: str, value: Any) -> None:
         """Validate and assign one field; inside a pipeline the assignment is queued."""
+        if name not in type(self).__pydantic_fields__:  # type: ignore[attr-defined]
+            self.__rapyer_assign_extra__(name, value)
+            return
         values = self.__dict__
         current = values.get(name, _ABSENT)
         batch = current_batch()
@@ -252,8 +266,6 @@ class ModelNode(links.Node):
 
     def __rapyer_assign_extra__(self, name: str, value: Any) -> None:
         """Assign an extra field (``extra="allow"``) inside a pipeline."""
-        from rapyer.schema import any_spec
-
         spec = any_spec()
         plain = native(value)
 

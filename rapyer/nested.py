@@ -133,7 +133,7 @@ class View(Embedded):
 
         def __getattr__(self, name: str) -> Any:
             if name not in SLOTS:
-                return super().__getattr__(name)
+                return self.__rapyer_hand_out_extra__(name, super().__getattr__(name))
             object.__setattr__(self, name, None)  # the slot is asked directly from now on
             return None
 

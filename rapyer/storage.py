@@ -225,7 +225,7 @@ class Storage(Embedded, links.Document):
         return load_document(cls, key, text)
 
     async def delete(self) -> bool:
-        """Delete the document; whether it was there. Sends DEL. Not for nested models."""
+        """Delete the document; whether it was there. Sends JSON.DEL. Not for nested models."""
         if links.parent_of(self) is not None:
             raise InvalidValueError(
                 "a nested model is not deleted by itself; change its document instead"
@@ -240,16 +240,17 @@ class Storage(Embedded, links.Document):
                 "delete", self, None, primitives, lambda: None, lambda a: True, effect="destructive"
             )
             return await perform(change)  # type: ignore[no-any-return]
-        reply = await session_of(self).execute(b"DEL", self.__rapyer_key__(), write=True)
+        reply = await _delete(session_of(self), self.__rapyer_key__())
         return bool(reply)
 
     @classmethod
     async def delete_by_key(cls, key: str) -> bool:
-        """Delete the document with this key or pk; whether it was there. Sends DEL.
+        """Delete the document with this key or pk; whether it was there. Sends JSON.DEL.
 
-        Raises :class:`~rapyer.errors.WrongModelError` for a key of another model.
+        Raises :class:`~rapyer.errors.WrongModelError` for a key of another model, and
+        :class:`~rapyer.errors.WrongTypeError` for one of another Redis type.
         """
-        return bool(await cls._session().execute(b"DEL", cls._own_key(key), write=True))
+        return bool(await _delete(cls._session(), cls._own_key(key)))
 
     @classmethod
     async def adelete_by_key(cls, key: str) -> bool:
@@ -338,6 +339,13 @@ def written(model: Any, text: bytes) -> None:
     baseline.remember(model, text)
     if type(model).__rapyer_key_field__ is not None:
         object.__setattr__(model, PK, pk_of(model))
+
+
+async def _delete(session: Session, key: str) -> Any:
+    try:
+        return await session.execute(b"JSON.DEL", key, write=True)
+    except redis.exceptions.ResponseError as error:
+        raise _write_refused(key, error) from error
 
 
 def _take_over(model: Any, fresh: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel, SafeLoad
-from rapyer.errors import PipelineError
+from rapyer.errors import PipelineError, WrongTypeError
 from tests.library.conftest import Stored
 
 
@@ -102,3 +102,31 @@ async def test_saving_keeps_what_a_safe_field_could_not_read_until_it_is_assigne
     await read.save()
     assert (await stored(drawing))["size"] == 4
     assert read.failed_fields == ()
+
+
+async def test_an_extra_list_changed_in_place_in_a_pipeline_is_queued_and_rolled_back(
+    stored: Stored, redis: Redis
+) -> None:
+    class Open(AtomicRedisModel, extra="allow"):
+        count: int = 0
+
+    model = await Open(notes=["a"]).save()  # type: ignore[call-arg]
+    async with model.pipeline():
+        model.notes.append("b")  # type: ignore[attr-defined]
+        model.count += 1
+    assert (await stored(model)) == {"count": 1, "notes": ["a", "b"]}
+
+    await redis.execute_command("JSON.SET", model.key, "$.count", '"text"')
+    with pytest.raises(PipelineError):
+        async with model.pipeline():
+            model.notes.append("c")  # type: ignore[attr-defined]
+            model.count += 1
+    assert model.notes == ["a", "b"]  # type: ignore[attr-defined]
+    assert (await stored(model))["notes"] == ["a", "b"]
+
+
+async def test_deleting_by_key_leaves_keys_of_other_redis_types(redis: Redis) -> None:
+    await redis.set("Drawing:text", "not a document")
+    with pytest.raises(WrongTypeError):
+        await Drawing.delete_by_key("Drawing:text")
+    assert await redis.exists("Drawing:text") == 1
