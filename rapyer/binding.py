@@ -52,11 +52,6 @@ def live(value: Any, parent: Node, place: Any) -> Any:
     return wrap(value, parent, place, parent.__rapyer_child_spec__)
 
 
-def is_bound_to(value: Any, parent: Node, place: Any) -> bool:
-    """Whether ``value`` is linked to exactly this place."""
-    return getattr(value, PARENT, None) is parent and getattr(value, PLACE, None) == place
-
-
 def is_held_elsewhere(value: Any, parent: Node, place: Any) -> bool:
     """Whether another place than this one holds ``value`` itself (so that this one needs a copy)."""
     other = getattr(value, PARENT, None)

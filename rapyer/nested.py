@@ -17,50 +17,25 @@ from rapyer.batch import current_batch, perform
 from rapyer.binding import copy_natively, native
 from rapyer.changes import Change
 from rapyer.live import SLOTS, LiveField, ModelNode
-from rapyer.paths import Path, field_path, json_path
+from rapyer.located import Located
+from rapyer.paths import Path
 from rapyer.schema import model_spec
 from rapyer.script import Primitive
 
 if TYPE_CHECKING:
-    from rapyer.config import AsyncClient
+    pass
 
 
-class Embedded(ModelNode):
+class Embedded(ModelNode, Located):
     """What every model offers as part of a document."""
 
     __slots__ = ()
-
-    @property
-    def redis(self) -> AsyncClient:
-        """The Redis client of the document."""
-        return links.locate(self)[0].__rapyer_client__()
-
-    @property
-    def client(self) -> Any:
-        """The batch that collects changes inside a pipeline, otherwise the Redis client."""
-        batch = current_batch()
-        return batch if batch is not None else self.redis
-
-    @property
-    def key(self) -> str:
-        """The Redis key of the document that holds this model."""
-        return links.locate(self)[0].__rapyer_key__()
 
     @property
     def field_name(self) -> str:
         """The last step of :attr:`field_path`; empty for a whole document."""
         path = links.locate(self)[1]
         return str(path[-1]) if path else ""
-
-    @property
-    def field_path(self) -> str:
-        """The path inside the document, for people; empty for a whole document."""
-        return field_path(links.locate(self)[1])
-
-    @property
-    def json_path(self) -> str:
-        """The path inside the document, for RedisJSON; ``$`` for a whole document."""
-        return json_path(links.locate(self)[1])
 
     def is_inner_model(self) -> bool:
         """Whether this model is part of another one's document."""

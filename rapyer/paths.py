@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Segment: TypeAlias = str | int
 Path: TypeAlias = tuple[Segment, ...]
@@ -79,14 +79,6 @@ def field_path(path: Path) -> str:
     return text
 
 
-class Target(NamedTuple):
-    """A parsed CLI target: ``model`` alone, or with a ``pk``, or with ``pointer`` segments inside it."""
-
-    model: str
-    pk: str | None
-    pointer: tuple[str, ...]
-
-
 def escape_pointer(segment: Segment) -> str:
     """One JSON Pointer segment: ``~`` → ``~0``, ``/`` → ``~1``."""
     return str(segment).replace("~", "~0").replace("/", "~1")
@@ -105,14 +97,6 @@ def escape_pk(pk: str) -> str:
 def unescape_pk(pk: str) -> str:
     """The inverse of :func:`escape_pk`; other percent signs stay as they are."""
     return pk.replace("%2F", "/").replace("%2f", "/").replace("%25", "%")
-
-
-def parse_target(text: str) -> Target:
-    """``BlogPost:42/settings/theme`` → ``Target('BlogPost', '42', ('settings', 'theme'))``."""
-    head, _, rest = text.partition("/")
-    model, colon, pk = head.partition(":")
-    pointer = tuple(unescape_pointer(part) for part in rest.split("/")) if rest else ()
-    return Target(model, unescape_pk(pk) if colon else None, pointer)
 
 
 def format_target(key: str, path: Path = ()) -> str:

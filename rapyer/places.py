@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from rapyer.batch import perform
 from rapyer.binding import native
 from rapyer.changes import Change
-from rapyer.errors import ConstraintError, PathNotFound, WrongTypeError
+from rapyer.errors import PathNotFound, WrongTypeError
 from rapyer.links import Document
 from rapyer.live import ModelNode
 from rapyer.paths import Path, format_target
@@ -80,7 +80,11 @@ class Place:
         if isinstance(parent, RedisDict):
             return parent._set_change("set", {self.segment: value})
         if isinstance(parent, RedisList):
-            return _set_item(parent, self.segment, value)
+            if not -len(parent) <= self.segment < len(parent):
+                raise PathNotFound(
+                    f"index {self.segment} is out of range of a list of {len(parent)}"
+                )
+            return parent._set_change("set", self.segment, value)
         if isinstance(parent, ModelNode):
             return set_fields(parent, {self.segment: value})
         raise WrongTypeError(
@@ -138,10 +142,7 @@ class Place:
             return [Primitive("cas", path, (), rewrite, guess)]
 
         def put(new: bool) -> None:
-            if isinstance(self.parent, ModelNode):
-                self.parent.__rapyer_put__(self.segment, new)
-            else:
-                self.parent.__rapyer_put__(self.segment, new)
+            self.parent.__rapyer_put__(self.segment, new)
 
         change = Change(
             "toggle",
@@ -153,22 +154,6 @@ class Place:
             lambda answers, stamp: put(answers[0]),
         )
         return await perform(change)  # type: ignore[no-any-return]
-
-
-def _set_item(parent: RedisList[Any], index: int, value: Any) -> Change:
-    if not -len(parent) <= index < len(parent):
-        raise PathNotFound(f"index {index} is out of range of a list of {len(parent)}")
-    item = parent._item(value)
-    if not parent._simple():
-        return parent._whole("set", lambda content: content.__setitem__(index, item))
-    (text,) = parent._texts([item])
-
-    def primitives(path: Path) -> list[Primitive]:
-        return [Primitive("setat", path, (b"%d" % index, text))]
-
-    return Change(
-        "set", parent, parent, primitives, lambda: list.__setitem__(parent, index, item), growth=0
-    )
 
 
 def resolve(document: Document, pointer: Sequence[str]) -> Place:
@@ -238,6 +223,3 @@ def _key_of_text(container: RedisDict[Any, Any], text: str) -> Any:
     if spec.core["type"] == "typed-dict" or spec.key.python_type is str:
         return text
     return spec.key.parse_text(text)
-
-
-__all__ = ["ConstraintError", "Place", "resolve"]

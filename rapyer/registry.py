@@ -27,11 +27,6 @@ def models() -> list[type[AtomicRedisModel]]:
     return [model for reference in _models.values() if (model := reference()) is not None]
 
 
-def with_prefix(prefix: str) -> list[type[AtomicRedisModel]]:
-    """The models whose keys begin with ``prefix`` and a colon."""
-    return [model for model in models() if model.class_key_initials() == prefix]
-
-
 def longest_prefix(key: str) -> str:
     """The longest prefix of a registered model that ``key`` begins with, before its colon; or ''."""
     longest = ""

@@ -116,11 +116,6 @@ class Session:
             raise RuntimeError("the session is not connected")
         return self._guard
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a client; it may still have lost its server."""
-        return self._client is not None
-
     def address(self, text: str | None) -> Address:
         """The address that ``text`` means here; where one is, without a text."""
         if text is None:

@@ -8,18 +8,18 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from rapyer import links
-from rapyer.batch import current_batch, perform
+from rapyer.batch import perform
 from rapyer.changes import Change
+from rapyer.located import Located
 from rapyer.operations import register_operations
-from rapyer.paths import Path, field_path, json_path
+from rapyer.paths import Path
 from rapyer.script import Primitive
 
 if TYPE_CHECKING:
-    from rapyer.config import AsyncClient
     from rapyer.schema import ValueSpec
 
 
-class RedisType:
+class RedisType(Located):
     """Base of the field types. Each is also a true subclass of the builtin it stands for."""
 
     __slots__ = ()
@@ -35,32 +35,6 @@ class RedisType:
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         arguments = getattr(source, "__args__", ())
         return handler(cls.python_type[arguments] if arguments else cls.python_type)  # type: ignore[index]
-
-    @property
-    def redis(self) -> AsyncClient:
-        """The Redis client of the document's model. Raises ``DetachedError`` outside a document."""
-        return links.locate(self)[0].__rapyer_client__()
-
-    @property
-    def client(self) -> Any:
-        """The batch that collects changes inside a pipeline, otherwise the Redis client."""
-        batch = current_batch()
-        return batch if batch is not None else self.redis
-
-    @property
-    def key(self) -> str:
-        """The Redis key of the document that holds the value."""
-        return links.locate(self)[0].__rapyer_key__()
-
-    @property
-    def field_path(self) -> str:
-        """The path inside the document, for people: ``settings.theme``."""
-        return field_path(links.locate(self)[1])
-
-    @property
-    def json_path(self) -> str:
-        """The path inside the document, for RedisJSON: ``$.settings.theme``."""
-        return json_path(links.locate(self)[1])
 
     def clone(self) -> Any:
         """A deep copy as native Python value, without any Redis type in it."""

@@ -247,6 +247,21 @@ class RedisList(Container, list[T], Generic[T]):
 
         return Change(verb, self, self, primitives, local, growth=1)
 
+    def _set_change(self, verb: str, position: int, value: Any) -> Change:
+        item = self._item(value)
+        if not self._simple():
+            return self._whole(verb, lambda content: content.__setitem__(position, item))
+        (text,) = self._texts([item])
+
+        def primitives(path: Path) -> list[Primitive]:
+            return [Primitive("setat", path, (b"%d" % position, text))]
+
+        def local() -> None:
+            list.__setitem__(self, position, item)
+            self._own([position])
+
+        return Change(verb, self, self, primitives, local, growth=0)
+
     def _pop_change(self, verb: str, index: SupportsIndex, mode: bytes) -> Change:
         position = index.__index__()
         if not self._simple():
@@ -336,30 +351,7 @@ class RedisList(Container, list[T], Generic[T]):
             for step in steps:
                 apply_now(change_of_step(current, step))
             return
-        item = self._item(value)
-        if not self._simple():
-            apply_now(
-                self._whole("__setitem__", lambda content: content.__setitem__(position, item))
-            )
-            return
-        (text,) = self._texts([item])
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("setat", path, (b"%d" % position, text))]
-
-        def local() -> None:
-            list.__setitem__(self, position, item)
-            self._own([position])
-
-        apply_now(
-            Change(
-                "__setitem__",
-                self,
-                self,
-                primitives,
-                local,
-            )
-        )
+        apply_now(self._set_change("__setitem__", position, value))
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         if isinstance(index, slice):
