@@ -11,12 +11,12 @@ server; the text of the document itself is parsed only when somebody asks.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from rapyer import links
-from rapyer.binding import native
 from rapyer.changes import Change
-from rapyer.links import EchoedNode
+from rapyer.errors import DetachedError
+from rapyer.links import PLACE, EchoedNode
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT
 
@@ -26,6 +26,18 @@ CLEAN: Any = object()
 """Stands for the text of a document that was loaded and has no local edits."""
 UNKNOWN = object()
 """Stands for a value that is too large to be written down after each operation; it counts as unedited."""
+
+
+class Immutable(NamedTuple):
+    """An immutable value that is stored at ``place`` of ``parent``; made into text only when somebody asks."""
+
+    parent: Any
+    place: Any
+    value: Any
+
+    def to_json(self) -> bytes:
+        """Its stored form."""
+        return cast(bytes, self.parent.__rapyer_child_spec__(self.place).to_json(self.value))
 
 
 def remember(document: Any, text: bytes | None) -> None:
@@ -43,44 +55,56 @@ def capture(node: Any) -> None:
 
 def note_loaded(document: Any, value: Any, path: Path) -> None:
     """The live ``value`` at ``path`` was read just now."""
-    synced = _synced(document)
+    synced = notes(document)
     if synced is not None and isinstance(value, links.Node):
         _write_down(synced, path, value.__rapyer_text__(), links.parent_of(value))
     elif synced is not None:
         parent = links.parent_of(value)
         if parent is not None:
-            spec = parent.__rapyer_child_spec__(value.__rapyer_place__)
-            _write_down(synced, path, (spec, native(value)), parent)
+            _write_down(synced, path, Immutable(parent, getattr(value, PLACE), value), parent)
 
 
-def note(document: Any, change: Change, path: Path) -> None:
-    """What ``change`` changed at ``path`` is on the server as it is here. Lists and dicts: see below."""
+def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
+    """What ``change`` changed is on the server as it is here. Lists and dicts: see below.
+
+    ``synced`` are the document's :func:`notes`, ``path`` is where the owner stood when it was changed.
+    """
     owner = change.owner
-    if isinstance(owner, EchoedNode) or (synced := _synced(document)) is None:
+    if isinstance(owner, EchoedNode):
         return
+    for segment in path:
+        if type(segment) is int:  # it may have moved since
+            place = links.find(owner)
+            if place is None:
+                return
+            path = place[1]
+            break
     if change.texts is not None:
         for name, text in change.texts.items():
             _write_down(synced, (*path, name), text, owner)
         return
     parent = links.parent_of(owner)
     if parent is not None:
-        value = parent.__rapyer_current__(owner)
-        spec = parent.__rapyer_child_spec__(owner.__rapyer_place__)
-        # immutable values are turned into text only when somebody asks
-        immutable = not isinstance(owner, links.Node)
-        _write_down(
-            synced, path, (spec, native(value)) if immutable else spec.to_json(value), parent
-        )
+        try:
+            value = parent.__rapyer_current__(owner)
+        except (DetachedError, LookupError):
+            return  # it was removed since, which is written down with its container
+        if isinstance(owner, links.Node):
+            spec = parent.__rapyer_child_spec__(getattr(owner, PLACE))
+            _write_down(synced, path, spec.to_json(value), parent)
+        else:
+            _write_down(synced, path, Immutable(parent, getattr(owner, PLACE), value), parent)
 
 
 def note_container(place: tuple[Any, Path] | None, container: Any, text: bytes | None) -> None:
     """A list or dict is on the server as it is here; ``text`` is what the server sent, if it did."""
-    if place is None or (synced := _synced(place[0])) is None:
+    if place is None or (synced := notes(place[0])) is None:
         return
     _write_down(synced, place[1], UNKNOWN if text is None else text, container)
 
 
-def _synced(document: Any) -> dict[Path, Any] | None:
+def notes(document: Any) -> dict[Path, Any] | None:
+    """What operations made of the document since it was read or written; None where nobody needs to know."""
     if getattr(document, BASELINE, None) in (None, CLEAN):
         return None
     synced: dict[Path, Any] | None = getattr(document, SYNCED, None)
@@ -91,13 +115,14 @@ def _synced(document: Any) -> dict[Path, Any] | None:
 
 
 def _write_down(synced: dict[Path, Any], path: Path, text: Any, holder: Any) -> None:
-    first_index = next((at for at, segment in enumerate(path) if isinstance(segment, int)), None)
-    if first_index is not None:
-        # indices move: the whole list is written down instead of its item
-        outermost = _outermost_list(holder)
-        path = path[:first_index]
-        large = len(outermost) > ECHO_LIMIT
-        text = UNKNOWN if large else outermost.__rapyer_text__()
+    for position, segment in enumerate(path):
+        if type(segment) is int:
+            # indices move: the whole list is written down instead of its item
+            outermost = _outermost_list(holder)
+            path = path[:position]
+            large = len(outermost) > ECHO_LIMIT
+            text = UNKNOWN if large else outermost.__rapyer_text__()
+            break
     synced.pop(path, None)  # later ones come later
     synced[path] = text
 
@@ -121,9 +146,8 @@ def tree(document: Any, local: dict[str, Any]) -> dict[str, Any] | None:
         return None if text is None else local
     content: dict[str, Any] = json.loads(text)
     for path, value in (getattr(document, SYNCED, None) or {}).items():
-        if isinstance(value, tuple):
-            spec, scalar = value
-            value = spec.to_json(scalar)
+        if isinstance(value, Immutable):
+            value = value.to_json()
         _put(content, path, _at(local, path) if value is UNKNOWN else json.loads(value))
     return content
 

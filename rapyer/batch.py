@@ -7,22 +7,23 @@ all-or-nothing.
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import Task, current_task
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha1
 from types import TracebackType
 from typing import Any
 
-from rapyer.baseline import capture, note, note_container
+from rapyer.baseline import capture, note, note_container, notes
 from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.committing import commit, echo_of, refresh_of, session_of, sets_ttl
 from rapyer.errors import ConfigurationError
 from rapyer.lending import Lent, replace_in_snapshot
-from rapyer.links import Document, EchoedNode, Node, find, locate, parent_of
+from rapyer.links import PARENT, PLACE, Document, EchoedNode, Node, find, locate
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec
-from rapyer.script import Primitive, Refused, keyed, submit
+from rapyer.script import Primitive, Refused, Step, submit
 
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 
@@ -30,14 +31,13 @@ _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 def current_batch() -> Batch | None:
     """The batch that collects the changes of the running task, if there is one."""
     batch = _active.get()
-    return batch if batch is not None and batch.task is _current_task() else None
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
+    if batch is None:
         return None
+    try:
+        task = current_task()
+    except RuntimeError:  # no event loop is running
+        task = None
+    return batch if batch.task is task else None
 
 
 class Snapshot:
@@ -45,25 +45,30 @@ class Snapshot:
 
     __slots__ = ("content", "names", "node")
 
-    def __init__(self, node: Node, content: Any, names: set[str] | None) -> None:
-        self.node, self.content, self.names = node, content, names
+    def __init__(self, node: Node, names: Iterable[str] | None) -> None:
+        self.node, self.content = node, node.__rapyer_snapshot__()
+        self.names = None if names is None else set(names)
 
-    def add(self, names: set[str] | None) -> None:
+    def add(self, names: Iterable[str] | None) -> None:
         """More fields change; None for any."""
-        self.names = None if self.names is None or names is None else self.names | names
+        if names is None:
+            self.names = None
+        elif self.names is not None:
+            self.names.update(names)
 
     def restore(self) -> None:
         """Make the content what it was; fields that others changed stay as they are."""
         self.node.__rapyer_restore__(self.content, self.names)
 
 
-def _changed_names(change: Change) -> set[str] | None:
+def _changed_names(change: Change) -> Iterable[str] | None:
     """The fields of the touched model that ``change`` changes; None where that is not known."""
-    if change.texts is not None and change.owner is change.touched:
-        return set(change.texts)
-    if parent_of(change.owner) is change.touched:
-        place = change.owner.__rapyer_place__
-        return {place} if isinstance(place, str) else None
+    owner, touched = change.owner, change.touched
+    if owner is touched:
+        return change.texts
+    if getattr(owner, PARENT, None) is touched:
+        place = getattr(owner, PLACE)
+        return (place,) if isinstance(place, str) else None
     return None
 
 
@@ -72,10 +77,10 @@ class Batch:
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
-        self.task: asyncio.Task[Any] | None = None
+        self.task: Task[Any] | None = None
         self._snapshots: dict[int, Snapshot] = {}
         self._lent: dict[tuple[int, Any], Lent] = {}
-        self._watched: list[tuple[Document, Primitive]] = []
+        self._watched: list[tuple[Document, Step]] = []
 
     # -- collecting ------------------------------------------------------------------------------
 
@@ -87,11 +92,11 @@ class Batch:
         """
         return Collecting(self)
 
-    def touch(self, node: Node, names: set[str] | None = None) -> None:
+    def touch(self, node: Node, names: Iterable[str] | None = None) -> None:
         """Remember the content of ``node`` before its first change; of a model, which fields change."""
         known = self._snapshots.get(id(node))
         if known is None:
-            self._snapshots[id(node)] = Snapshot(node, node.__rapyer_snapshot__(), names)
+            self._snapshots[id(node)] = Snapshot(node, names)
         else:
             known.add(names)
 
@@ -113,21 +118,24 @@ class Batch:
             if keep:
                 entry.parent.__rapyer_assign__(entry.place, entry.value)
 
-    def queue(self, change: Change, place: tuple[Document, Path]) -> tuple[Queued[Any], Any]:
-        """Apply ``change`` locally and queue it; returns the pending answer and the local result."""
+    def queue(
+        self, change: Change, place: tuple[Document, Path], answer: Queued[Any] | None = None
+    ) -> Any:
+        """Apply ``change`` locally and queue it; returns the local result. ``answer`` gets the server's."""
         document, path = place
         if change.effect != "read":
             document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
-        key = document.__rapyer_key__()
-        steps = keyed(change.primitives(path), key)
+        last = self.operations[-1] if self.operations else None
+        if last is not None and last.document is document:
+            key = last.key
+        else:
+            key = document.__rapyer_key__()
+        steps = change.primitives(path)
         if change.touched is not None:
             self.touch(change.touched, _changed_names(change))
         local = change.local()
-        answer: Queued[Any] = Queued(change.verb)
-        self.operations.append(
-            QueuedOperation(change.verb, document, key, path, change.effect, change, steps, answer)
-        )
-        return answer, local
+        self.operations.append(QueuedOperation(document, key, path, change, steps, answer))
+        return local
 
     def _restore(self) -> None:
         for snapshot in reversed(list(self._snapshots.values())):
@@ -156,7 +164,7 @@ class Batch:
         text = await session.execute(b"JSON.GET", key, write=False) or b""
         digest = sha1(text, usedforsecurity=False).hexdigest().encode()
         document.__rapyer_catch_up__(text)
-        self._watched.append((document, Primitive("watch", (), (digest,), key=key)))
+        self._watched.append((document, (key, Primitive("watch", (), (digest,)))))
 
     # -- committing ------------------------------------------------------------------------------
 
@@ -181,7 +189,11 @@ class Batch:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
         from rapyer.describe import describe_step
 
-        return [describe_step(step) for operation in self.operations for step in operation.steps]
+        return [
+            describe_step(operation.key, step)
+            for operation in self.operations
+            for step in operation.steps
+        ]
 
 
 async def perform(change: Change) -> Any:
@@ -194,38 +206,42 @@ async def perform(change: Change) -> Any:
     place = document, path = locate(owner)
     batch = current_batch()
     if batch is not None:
-        return batch.queue(change, place)[0]
+        queued: Queued[Any] = Queued(change.verb)
+        batch.queue(change, place, queued)
+        return queued
     if change.effect != "read":
         document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
     key = document.__rapyer_key__()
-    steps = keyed(change.primitives(path), key)
-    echoes = []
+    primitives = change.primitives(path)
+    steps = [(key, step) for step in primitives]
+    refresh = refresh_of(document)
+    if refresh is not None and not sets_ttl(primitives):
+        steps.append((key, refresh))
+    echoes: list[Step] = []
     if isinstance(owner, EchoedNode):
         expected = -1 if change.growth is None else len(owner) + change.growth
-        echoes.append(echo_of(path, key, expected))
-    count = len(steps)
-    refresh = None if sets_ttl(steps) else refresh_of(document)
-    if refresh is not None:
-        steps.append(refresh)
+        echoes.append((key, echo_of(path, expected)))
     try:
         stamp, values = await submit(session_of(document), steps, echoes)
     except Refused as refused:
         raise refused.error from refused.error.__cause__
-    result = change.decode(values[:count])
-    now = find(owner)
-    if now is None:
-        return result  # replaced while the command was under way: there is no local value any more
-    if echoes and not owner.__rapyer_outdated__(stamp):
-        with suppress(LookupError, ValueError, TypeError):
-            change.local()
-        owner.__rapyer_settle__(values[-1], stamp)
-        note_container(now, owner, values[-1])
-    elif not echoes and change.settle is None:
-        change.local()
+    answers = values[: len(primitives)]
+    result = change.decode(answers)
+    if echoes:
+        now = find(owner)
+        if now is None:
+            return result  # replaced while the command was under way: no local value any more
+        if not owner.__rapyer_outdated__(stamp):
+            with suppress(LookupError, ValueError, TypeError):
+                change.local()
+            owner.__rapyer_settle__(values[-1], stamp)
+            note_container(now, owner, values[-1])
     if change.settle is not None:
-        change.settle(values[:count], stamp)
-    if change.effect != "read":
-        note(document, change, now[1])
+        change.settle(answers, stamp)
+    elif not echoes and find(owner) is not None:
+        change.local()
+    if change.effect != "read" and (synced := notes(document)) is not None:
+        note(synced, change, path)
     return result
 
 
@@ -236,7 +252,7 @@ def apply_now(change: Change) -> Any:
         capture(change.owner)
         return change.local()
     place = find(change.owner)
-    return change.local() if place is None else batch.queue(change, place)[1]
+    return change.local() if place is None else batch.queue(change, place)
 
 
 class Collecting:
@@ -249,7 +265,10 @@ class Collecting:
 
     def __enter__(self) -> Batch:
         batch = self._batch
-        batch.task = _current_task()
+        try:
+            batch.task = current_task()
+        except RuntimeError:
+            batch.task = None
         self._token = _active.set(batch)
         self._queued, self._outer = len(batch.operations), batch._snapshots
         self._outer_lent = batch._lent

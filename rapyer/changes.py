@@ -14,7 +14,8 @@ from rapyer.script import Primitive
 T = TypeVar("T")
 
 
-def _nothing(answers: Sequence[Any]) -> Any:
+def nothing(answers: Sequence[Any]) -> Any:
+    """The result of an operation that has none."""
     return None
 
 
@@ -25,9 +26,10 @@ class Change:
     ``owner`` is the value whose place it changes, ``touched`` the container whose content it changes
     locally. ``primitives`` gives the script's steps for the owner's path, ``local`` applies the change
     to the local value and returns the local result, ``decode`` turns the steps' answers into the
-    operation's result, ``settle`` brings the local value in line with the answers. ``growth`` is by how
-    much the length of a list or dict changes, None where only the server knows. ``texts`` are the fields
-    of a model that are set, in their stored form.
+    operation's result, ``settle`` brings the local value in line with the answers; after ``local`` it
+    leaves alone what was changed once more since. ``growth`` is by how much the length of a list or dict
+    changes, None where only the server knows. ``texts`` are the fields of a model that are set, in their
+    stored form.
     """
 
     verb: str
@@ -35,7 +37,7 @@ class Change:
     touched: Node | None
     primitives: Callable[[Path], Sequence[Primitive]]
     local: Callable[[], Any]
-    decode: Callable[[Sequence[Any]], Any] = _nothing
+    decode: Callable[[Sequence[Any]], Any] = nothing
     settle: Callable[[Sequence[Any], int], None] | None = None
     growth: int | None = None
     texts: Mapping[str, bytes] | None = None
@@ -73,18 +75,16 @@ class Queued(Generic[T]):
 
 @dataclass(slots=True, eq=False)
 class QueuedOperation:
-    """One queued operation: its verb, the document's key, the path, and the script's steps."""
+    """One queued operation: the document, its key, the path, the script's steps, and who waits for the result."""
 
-    verb: str
     document: Document
     key: str
     path: Path
-    effect: Effect
     change: Change
     steps: Sequence[Primitive]
-    answer: Queued[Any] = field(repr=False)
+    answer: Queued[Any] | None = field(default=None, repr=False)
 
     def describe(self) -> str:
         """``increase Counter:1/count``."""
         place = f"/{field_path(self.path)}" if self.path else ""
-        return f"{self.verb} {self.key}{place}"
+        return f"{self.change.verb} {self.key}{place}"

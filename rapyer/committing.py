@@ -6,16 +6,19 @@ asked first whether its part would apply; only then is each part sent, all-or-no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rapyer.baseline import note, note_container
-from rapyer.changes import QueuedOperation
+from rapyer.baseline import note, note_container, notes
+from rapyer.changes import QueuedOperation, nothing
 from rapyer.connections import Session
 from rapyer.errors import ConflictError, PipelineError, RapyerError
-from rapyer.links import PLACE, Document, EchoedNode, Node, find, parent_of
+from rapyer.links import Document, EchoedNode, Node, find
 from rapyer.paths import Path
-from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, check, submit
+from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, Step, check, submit
+
+_ECHO_LIMIT = b"%d" % ECHO_LIMIT
+_SAVING = ("set", "save")
 
 
 def session_of(document: Document) -> Session:
@@ -23,41 +26,34 @@ def session_of(document: Document) -> Session:
     return Session.of(document.__rapyer_client__())
 
 
-def echo_of(path: Path, key: str, expected: int) -> Primitive:
+def echo_of(path: Path, expected: int) -> Primitive:
     """The step that answers the list or dict at ``path``, if it is small or of another length."""
-    return Primitive("echo", path, (b"%d" % expected, b"%d" % ECHO_LIMIT), key=key)
+    return Primitive("echo", path, (b"%d" % expected, _ECHO_LIMIT))
 
 
 def refresh_of(document: Document) -> Primitive | None:
     """The step that sets the document's full TTL again, where its model asks for that."""
     milliseconds = document.__rapyer_refresh__()
-    if milliseconds is None:
-        return None
-    return Primitive("refresh", (), (b"%d" % milliseconds,), key=document.__rapyer_key__())
+    return None if milliseconds is None else Primitive("refresh", (), (b"%d" % milliseconds,))
 
 
-def sets_ttl(steps: Sequence[Primitive]) -> bool:
+def sets_ttl(steps: Iterable[Primitive]) -> bool:
     """Whether somebody sets the TTL by hand, which no refresh may undo."""
     return any(step.code == "expire" for step in steps)
 
 
-def _overwritten(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
-    """The operations on immutable values whose place is set again later: their answers are outdated."""
+def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
+    """The operations on immutable values that are saved later on: their answers are outdated."""
     found: set[int] = set()
-    fields: set[tuple[int, Any]] = set()
-    places: set[tuple[str, Path]] = set()
+    saved: set[tuple[str, Path]] = set()
     for index, operation in reversed(operations):
-        owner, path = operation.change.owner, operation.path
-        if not isinstance(owner, Node):
-            place = (id(parent_of(owner)), getattr(owner, PLACE, None))
-            prefixes = ((operation.key, path[:end]) for end in range(len(path) + 1))
-            if place in fields or any(prefix in places for prefix in prefixes):
+        change, key, path = operation.change, operation.key, operation.path
+        if saved and not isinstance(change.owner, Node):
+            prefixes = ((key, path[:end]) for end in range(len(path) + 1))
+            if any(prefix in saved for prefix in prefixes):
                 found.add(index)
-        if operation.change.texts is not None:
-            fields.update((id(owner), name) for name in operation.change.texts)
-        places.update(
-            (step.key, step.path) for step in operation.steps if step.code in ("set", "save")
-        )
+        if change.touched is None:
+            saved.update((key, step.path) for step in operation.steps if step.code in _SAVING)
     return found
 
 
@@ -68,41 +64,49 @@ class Part:
         self.session = session
         self.operations: list[tuple[int, QueuedOperation]] = []
         self._count = count
-        self._watches: list[Primitive] = []
-        self._refreshes: dict[str, Primitive | None] = {}
+        self._watches: list[Step] = []
+        self._refreshes: list[Step] | None = None
         self._places: dict[int, tuple[Document, Path] | None] = {}
-        self._echoes: dict[int, tuple[Primitive, Any]] = {}
-        self._reads: dict[int, Primitive] = {}
+        self._echoes: list[tuple[EchoedNode, Step]] = []
+        self._reads: dict[int, Step] = {}
         self._answer = Answer(0, [])
 
     def keys(self) -> list[str]:
         """The documents of the part."""
         return list(dict.fromkeys(operation.key for _, operation in self.operations))
 
-    def watch(self, step: Primitive) -> None:
+    def watch(self, step: Step) -> None:
         """Refuse the part when a watched document was changed."""
         self._watches.append(step)
 
     def add(self, index: int, operation: QueuedOperation) -> None:
         """Add an operation, the batch's ``index``-th."""
         self.operations.append((index, operation))
-        owner = operation.change.owner
-        if id(owner) not in self._places:
-            place = self._places[id(owner)] = find(owner)
-            if place is not None and isinstance(owner, EchoedNode):
-                echo = echo_of(place[1], operation.key, len(owner))
-                self._echoes[id(owner)] = (echo, owner)
-        if sets_ttl(operation.steps):
-            self._refreshes[operation.key] = None
-        elif operation.key not in self._refreshes:
-            self._refreshes[operation.key] = refresh_of(operation.document)
 
-    def _steps(self) -> list[Primitive]:
-        return [
-            *self._watches,
-            *[step for _, operation in self.operations for step in operation.steps],
-            *filter(None, self._refreshes.values()),
-        ]
+    def _place(self, owner: Any) -> tuple[Document, Path] | None:
+        """Where ``owner`` stands when the block has ended."""
+        if id(owner) not in self._places:
+            self._places[id(owner)] = find(owner)
+        return self._places[id(owner)]
+
+    def _steps(self) -> list[Step]:
+        steps = list(self._watches)
+        for _, operation in self.operations:
+            key = operation.key
+            steps += [(key, step) for step in operation.steps]
+        if self._refreshes is None:
+            self._refreshes = self._wanted_refreshes(steps)
+        steps += self._refreshes
+        return steps
+
+    def _wanted_refreshes(self, steps: list[Step]) -> list[Step]:
+        documents = {operation.key: operation.document for _, operation in self.operations}
+        wanted = [(key, refresh_of(document)) for key, document in documents.items()]
+        refreshes = [(key, step) for key, step in wanted if step is not None]
+        if not refreshes:
+            return refreshes
+        by_hand = {key for key, step in steps if step.code == "expire"}
+        return [(key, step) for key, step in refreshes if key not in by_hand]
 
     async def check(self) -> None:
         """Raise what :meth:`send` would raise now; nothing is changed. Sends one EVALSHA."""
@@ -113,8 +117,8 @@ class Part:
 
     async def send(self) -> None:
         """Apply the part, or nothing of it. Sends one EVALSHA."""
-        self._read_again()
-        echoes = [echo for echo, _ in self._echoes.values()]
+        self._look_at_the_end()
+        echoes = [echo for _, echo in self._echoes]
         try:
             self._answer = await submit(
                 self.session, self._steps(), [*echoes, *self._reads.values()]
@@ -122,16 +126,25 @@ class Part:
         except Refused as refused:
             raise self._refusal(refused) from refused.error
 
-    def _read_again(self) -> None:
-        """What was read before it was changed is read again at the end, for the local value."""
+    def _look_at_the_end(self) -> None:
+        """Ask for the final state of lists and dicts, and of what was read before it was changed."""
         changed: set[str] = set()
+        echoed: dict[int, tuple[EchoedNode, Step]] = {}
         for index, operation in reversed(self.operations):
-            place = self._places[id(operation.change.owner)]
-            if operation.effect != "read":
+            change = operation.change
+            if change.effect != "read":
                 changed.add(operation.key)
-            elif place is not None and operation.change.settle and operation.key in changed:
-                read = Primitive("read", place[1], (b"lenient",), key=operation.key)
-                self._reads[index] = read
+            elif change.settle is not None and operation.key in changed:
+                place = self._place(change.owner)
+                if place is not None:
+                    read = Primitive("read", place[1], (b"lenient",))
+                    self._reads[index] = (operation.key, read)
+            owner = change.owner
+            if isinstance(owner, EchoedNode) and id(owner) not in echoed:
+                place = self._place(owner)
+                if place is not None:
+                    echoed[id(owner)] = owner, (operation.key, echo_of(place[1], len(owner)))
+        self._echoes = list(echoed.values())
 
     def _refusal(self, refused: Refused) -> RapyerError:
         if isinstance(refused.error, ConflictError):
@@ -152,25 +165,40 @@ class Part:
     def settle(self, results: list[Any]) -> None:
         """Bring the local values in line with the answers; the results go to their place in ``results``."""
         stamp, values = self._answer
-        skipped = _overwritten(self.operations) | self._reads.keys()
         position = len(self._watches)
+        outdated = _saved_over(self.operations)
+        document = synced = None
         for index, operation in self.operations:
             change = operation.change
-            answers = values[position : position + len(operation.steps)]
-            position += len(operation.steps)
-            results[index] = change.decode(answers)
-            operation.answer._outcome = (results[index],)
-            place = self._places[id(change.owner)]
-            if place is not None:
-                if change.settle is not None and index not in skipped:
+            end = position + len(operation.steps)
+            answers = values[position:end]
+            position = end
+            if change.decode is not nothing:
+                results[index] = change.decode(answers)
+            if operation.answer is not None:
+                operation.answer._outcome = (results[index],)
+            if change.effect != "read":
+                if change.settle is not None and index not in outdated:
                     change.settle(answers, stamp)
-                if change.effect != "read":
-                    note(place[0], change, place[1])
-        position += sum(refresh is not None for refresh in self._refreshes.values())
-        for (_, container), text in zip(self._echoes.values(), values[position:], strict=False):
+                if operation.document is not document:
+                    document = operation.document
+                    synced = notes(document)
+                if synced is not None:
+                    note(synced, change, operation.path)
+            elif (
+                change.settle is not None
+                and index not in self._reads
+                and self._place(change.owner) is not None
+            ):
+                change.settle(answers, stamp)
+        position += len(self._refreshes or ())
+        for container, _ in self._echoes:
+            text = values[position]
+            position += 1
             container.__rapyer_settle__(text, stamp)
-            note_container(self._places[id(container)], container, text)
-        position += len(self._echoes)
+            note_container(self._place(container), container, text)
+        if not self._reads:
+            return
         changes = {index: operation.change for index, operation in self.operations}
         for index, text in zip(self._reads, values[position:], strict=True):
             settle = changes[index].settle
@@ -179,24 +207,25 @@ class Part:
 
 
 async def commit(
-    operations: Sequence[QueuedOperation], watches: Sequence[tuple[Document, Primitive]]
+    operations: Sequence[QueuedOperation], watches: Sequence[tuple[Document, Step]]
 ) -> list[Any]:
     """Apply ``operations``; their results, in order. See :meth:`rapyer.batch.Batch.commit`."""
     parts: dict[Session, Part] = {}
-    sessions: dict[int, Session] = {}
+    document = part = None
     for index, operation in enumerate(operations):
-        session = sessions.get(id(operation.document))
-        if session is None:
-            session = sessions[id(operation.document)] = session_of(operation.document)
-        part = parts.get(session)
-        if part is None:
-            part = parts[session] = Part(session, len(operations))
+        if part is None or operation.document is not document:
+            document = operation.document
+            session = session_of(document)
+            part = parts.get(session)
+            if part is None:
+                part = parts[session] = Part(session, len(operations))
         part.add(index, operation)
     for document, step in watches:
         session = session_of(document)
         parts.setdefault(session, Part(session, len(operations))).watch(step)
     for part in parts.values():
-        part.session.require_one_slot(part.keys())
+        if part.session.is_cluster:
+            part.session.require_one_slot(part.keys())
     await _send(list(parts.values()))
     results: list[Any] = [None] * len(operations)
     for part in parts.values():

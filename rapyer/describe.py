@@ -142,9 +142,9 @@ def _shown(argument: bytes, limit: int = 2000) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
-def describe_step(step: Primitive) -> str:
-    """The Redis command that a step of a batch amounts to."""
-    args, key = step.args, _shown(step.key.encode())
+def describe_step(key: str, step: Primitive) -> str:
+    """The Redis command that a step of a batch, on the document ``key``, amounts to."""
+    args, key = step.args, _shown(key.encode())
     reach = addressable_prefix(step.path)
     path = _shown(json_path(step.path[:reach]).encode())
     if step.rewrite is not None or reach < len(step.path):

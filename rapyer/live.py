@@ -34,7 +34,7 @@ from rapyer.schema import (
 )
 from rapyer.script import Primitive
 from rapyer.types.container import Container, pending_steps
-from rapyer.types.scalars import Scalar, change_of_step
+from rapyer.types.scalars import PENDING, Scalar, change_of_step
 
 STAMPS = "__rapyer_stamps__"
 SLOTS = (links.PARENT, links.PLACE, STAMPS)
@@ -113,8 +113,13 @@ class ModelNode(links.Node):
         return self.__rapyer_put__(child.__rapyer_place__, value)
 
     def __rapyer_put__(self, name: str, value: Any) -> Any:
-        value = native(value) if isinstance(value, Scalar) else value
-        made = live(value, self, name)
+        made = value
+        if not isinstance(value, Scalar):
+            made = live(value, self, name)
+        elif links.parent_of(value) is None:
+            link(value, self, name)
+        else:
+            made = live(native(value), self, name)
         self.__dict__[name] = made
         return made
 
@@ -197,11 +202,12 @@ class ModelNode(links.Node):
             # what an in-place operator of a container assigns back
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
             return
-        cls = cast("type[BaseModel]", type(self))
-        refuse_frozen(cls, name, value)
+        cls: Any = type(self)
+        if cls.__pydantic_fields__[name].frozen or cls.model_config.get("frozen"):
+            refuse_frozen(cls, name, value)
         place = None if batch is None else links.find(self)
         in_batch = place is not None
-        if batch is not None and place is not None:
+        if batch is not None and place is not None and hasattr(value, PENDING):
             steps = pending_steps(value, current)
             if steps is not None:
                 document, path = place
@@ -209,7 +215,7 @@ class ModelNode(links.Node):
                     batch.queue(change_of_step(current, step), (document, (*path, name)))
                 self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
                 return
-        spec = self.__rapyer_child_spec__(name)
+        spec = field_spec(cls, name)
         validated = spec.validate_python(_unwrapped(value))
         if cls.model_config.get("validate_assignment"):
             self._assign_validated(self.__rapyer_revalidated__({name: validated}), in_batch)

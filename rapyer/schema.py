@@ -352,6 +352,11 @@ class ValueSpec:
         limits = {name: core.get(name) for name in Bounds._fields}
         return Bounds(**{k: "" if v is None else str(v) for k, v in limits.items()})
 
+    @cached_property
+    def encoded_bounds(self) -> tuple[bytes, ...]:
+        """:attr:`bounds` as the script takes them; those that do not bind are empty."""
+        return tuple(bound.encode() for bound in self.bounds or ())
+
     @property
     def min_length(self) -> int | None:
         """The least length of a list, dict or string."""
@@ -442,7 +447,10 @@ def model_spec(cls: type[BaseModel]) -> ValueSpec:
 def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
     """The spec of one field of ``cls``, without asking whether a class got a subclass meanwhile."""
     spec = cls.__dict__.get("__rapyer_native__", cls).__dict__.get(SPEC_ATTRIBUTE)
-    return (model_spec(cls) if spec is None else spec).field(name)
+    if spec is None:
+        spec = model_spec(cls)
+    found: ValueSpec | None = spec._children.get(name)
+    return spec.field(name) if found is None else found
 
 
 def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
@@ -46,7 +47,7 @@ _UNKNOWN = b"-"
 
 
 class Primitive(NamedTuple):
-    """One step of the script: ``code`` at ``path`` of the document ``key``.
+    """One step of the script: ``code`` at ``path`` of a document.
 
     With ``rewrite`` it is a compare-and-set; ``guess`` is what the stored text is believed to be.
     """
@@ -56,15 +57,10 @@ class Primitive(NamedTuple):
     args: tuple[bytes, ...] = ()
     rewrite: Rewrite | None = None
     guess: bytes | None = None
-    key: str = ""
 
 
-def keyed(primitives: Sequence[Primitive], key: str) -> list[Primitive]:
-    """``primitives`` of the document ``key``."""
-    return [
-        Primitive(code, path, args, rewrite, guess, key)
-        for code, path, args, rewrite, guess, _ in primitives
-    ]
+Step: TypeAlias = tuple[str, Primitive]
+"""A primitive, and the key of its document."""
 
 
 class Answer(NamedTuple):
@@ -80,6 +76,52 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of the progra
     def __init__(self, position: int, error: Exception) -> None:
         super().__init__(position, error)
         self.position, self.error = position, error
+
+
+class _Wire(NamedTuple):
+    """How a primitive is called on the wire, also when the server would misread a number in its arguments.
+
+    Those from ``json`` on, or that one alone, are JSON values; None: none is.
+    """
+
+    name: bytes
+    fragile: bytes
+    json: slice | None
+
+
+def _wire(name: str, json: slice | None = None) -> _Wire:
+    return _Wire(name.encode(), f"{name}!".encode(), json)
+
+
+_FIRST, _FROM_SECOND, _FROM_THIRD = slice(1), slice(1, None), slice(2, None)
+_WIRES = {
+    "set": _wire("value.set", _FIRST),
+    "strapp": _wire("value.strapp"),
+    "cas": _wire("value.cas", _FROM_SECOND),
+    "incr": _wire("number.incr"),
+    "setat": _wire("list.setat", _FROM_SECOND),
+    "append": _wire("list.append", _FROM_SECOND),
+    "insert": _wire("list.insert", _FROM_THIRD),
+    "pop": _wire("list.pop"),
+    "take": _wire("object.take"),
+    "remove": _wire("object.remove"),
+    "popitem": _wire("object.popitem"),
+    "read": _wire("reading.read"),
+    "echo": _wire("reading.echo"),
+    "check": _wire("reading.check"),
+    "watch": _wire("document.watch"),
+    "save": _wire("document.save", _FIRST),
+    "drop": _wire("document.drop"),
+    "expire": _wire("document.expire"),
+    "refresh": _wire("document.refresh"),
+}
+_NAMED_ENTRY = ("take", "popitem")
+
+
+@lru_cache(maxsize=4096)
+def _address(path: Path) -> bytes | None:
+    """The JSONPath of ``path``; None where there is none."""
+    return json_path(path).encode() if addressable_prefix(path) == len(path) else None
 
 
 def _addressed(primitive: Primitive) -> Primitive:
@@ -99,15 +141,13 @@ def _addressed(primitive: Primitive) -> Primitive:
         new, answer = inner(old)
         return jsontree.apply("set", text, below, (new, b"present"))[0], answer
 
-    return Primitive("cas", path[:prefix], (), rewrite, None, primitive.key)
+    return Primitive("cas", path[:prefix], (), rewrite)
 
 
 def _addressed_echo(echo: Primitive) -> Primitive:
     """``echo``, as a read of the nearest container where no JSONPath names its place."""
     prefix = addressable_prefix(echo.path)
-    if prefix == len(echo.path):
-        return echo
-    return Primitive("read", echo.path[:prefix], (b"lenient",), key=echo.key)
+    return Primitive("read", echo.path[:prefix], (b"lenient",))
 
 
 def _echoed(echo: Primitive, text: bytes | None) -> bytes | None:
@@ -120,10 +160,6 @@ def _echoed(echo: Primitive, text: bytes | None) -> bytes | None:
         return None
 
 
-def _sha1(text: bytes) -> bytes:
-    return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
-
-
 class _Computed(NamedTuple):
     sha: bytes
     text: bytes
@@ -133,105 +169,126 @@ class _Computed(NamedTuple):
 def _compute(primitive: Primitive, old: bytes) -> _Computed:
     assert primitive.rewrite is not None
     text, answer = primitive.rewrite(old)
-    return _Computed(_sha1(old), text, answer)
+    return _Computed(hashlib.sha1(old, usedforsecurity=False).hexdigest().encode(), text, answer)
 
 
-_NAMED_ENTRY = ("take", "popitem")
-_JSON_FROM = {b"set": 0, b"save": 0, b"append": 1, b"insert": 2, b"setat": 1, b"cas": 1}
-"""From which argument on a primitive's arguments are JSON values (``set`` and ``save`` have one)."""
-
-
-def _marked(code: bytes, arguments: Sequence[bytes]) -> bytes:
-    """``code``, marked when the server would misread a number in the arguments."""
-    start = _JSON_FROM.get(code)
-    if start is None:
-        return code
-    values = arguments[:1] if start == 0 else arguments[start:]
-    for value in values:
-        if is_fragile(value):
-            return code + b"!"
-    return code
-
-
-def _arguments(primitive: Primitive, computed: _Computed | None) -> tuple[bytes, ...]:
-    if primitive.rewrite is not None:
-        return (_UNKNOWN, b"") if computed is None else (computed.sha, computed.text)
-    if primitive.code not in _NAMED_ENTRY:
-        return primitive.args
+def _entry_arguments(primitive: Primitive) -> tuple[bytes, ...]:
+    """The arguments of ``take`` and ``popitem``, with the path of the entry they name."""
     if not primitive.args:
         return (b"", b"")
-    if primitive.code == "take":
-        return (json_path((*primitive.path, primitive.args[0].decode())).encode(),)
-    name = primitive.args[0]
-    return (name, json_path((*primitive.path, name.decode())).encode())
+    path = json_path((*primitive.path, primitive.args[0].decode())).encode()
+    return (path,) if primitive.code == "take" else (primitive.args[0], path)
 
 
-async def check(session: Session, primitives: Sequence[Primitive]) -> None:
-    """Find out whether :func:`submit` would refuse ``primitives`` now; nothing is changed."""
+class Call:
+    """A batch as it is sent, as often as it takes: what the script gets, and what its reply means.
+
+    :param echoes: reads that follow the steps and cannot refuse.
+    """
+
+    __slots__ = ("_computed", "_echoes", "_refusable", "_steps")
+
+    def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
+        self._echoes, self._refusable = echoes, len(steps)
+        self._steps = [*steps, *echoes]
+        self._computed: dict[int, _Computed] = {}
+        for position, (key, step) in enumerate(self._steps):
+            code, path, _, rewrite, guess = step
+            if code in _NAMED_ENTRY or _address(path) is None:
+                is_echo = position >= self._refusable
+                odd = _addressed_echo(step) if is_echo else _addressed(step)
+                self._steps[position] = (key, odd)
+            elif rewrite is not None and guess is not None:
+                try:
+                    self._computed[position] = _compute(step, guess)
+                except (ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
+                    continue  # the guess was wrong; what is stored will tell
+
+    def arguments(self, keys: dict[str, bytes]) -> list[bytes]:
+        """The script's ARGV. ``keys`` are its KEYS with their positions; new ones are added."""
+        steps, computed = self._steps, self._computed
+        argv = [b"%d" % len(steps), b"%d" % self._refusable]
+        for place, (key, (code, path, args, rewrite, _)) in enumerate(steps):
+            if rewrite is not None:
+                known = computed.get(place)
+                code = "cas"
+                args = (_UNKNOWN, b"") if known is None else (known.sha, known.text)
+            elif code in _NAMED_ENTRY:
+                args = _entry_arguments(steps[place][1])
+            name, fragile, json = _WIRES[code]
+            if json is not None:
+                for text in args[json]:
+                    if is_fragile(text):
+                        name = fragile
+                        break
+            number = keys.get(key)
+            if number is None:
+                number = keys[key] = b"%d" % (len(keys) + 1)
+            where: Any = _address(path)
+            argv += (name, number, where, b"%d" % len(args), *args)
+        return argv
+
+    def answer(self, reply: list[Any]) -> Answer | None:
+        """What the reply means; None: the batch has to be sent again, as it is now.
+
+        Raises :class:`Refused`.
+        """
+        if reply[0] == -1:
+            self._understand_refusal(*reply[1:])
+            return None
+        values = reply[1:]
+        for position, result in self._computed.items():
+            values[position] = result.answer
+        for position, (_, echo) in enumerate(self._echoes, self._refusable):
+            if _address(echo.path) is None:
+                values[position] = _echoed(echo, values[position])
+        return Answer(reply[0], values)
+
+    def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:
+        key, step = self._steps[position]
+        reason = why.decode()
+        if reason != "retry":
+            error = _error(reason, detail.decode(), more.decode(), key, step)
+            raise Refused(position, error) if position < self._refusable else error
+        try:
+            if step.rewrite is None:
+                step = _as_rewrite(step)
+                self._steps[position] = key, step
+            self._computed[position] = _compute(step, detail)
+        except jsontree.Refusal as refusal:
+            raise Refused(
+                position, _error(refusal.reason, refusal.detail, refusal.more, key, step)
+            ) from None
+        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+            raise Refused(position, error) from error
+
+
+async def check(session: Session, steps: Sequence[Step]) -> None:
+    """Find out whether :func:`submit` would refuse ``steps`` now; nothing is changed."""
     try:
-        await submit(session, [*primitives, Primitive("check", (), key=primitives[0].key)])
+        await submit(session, [*steps, (steps[0][0], Primitive("check", ()))])
     except Refused as refused:
-        if refused.position < len(primitives):
+        if refused.position < len(steps):
             raise
 
 
-async def submit(
-    session: Session, primitives: Sequence[Primitive], echoes: Sequence[Primitive] = ()
-) -> Answer:
-    """Apply all ``primitives``, or none; ``echoes`` are reads that follow and cannot refuse.
+async def submit(session: Session, steps: Sequence[Step], echoes: Sequence[Step] = ()) -> Answer:
+    """Apply all ``steps``, or none; ``echoes`` are reads that follow and cannot refuse.
 
     Raises :class:`Refused` when one cannot apply (nothing is changed), and what the connection raises.
     Sends EVALSHA, and EVAL once where the server does not know the script.
     """
-    steps = [_addressed(primitive) for primitive in primitives]
-    steps += [_addressed_echo(echo) for echo in echoes]
-    computed: list[_Computed | None] = [None] * len(steps)
-    for position, step in enumerate(steps):
-        if step.rewrite is not None and step.guess is not None:
-            try:
-                computed[position] = _compute(step, step.guess)
-            except (ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
-                continue  # the guess was wrong; what is stored will tell
-    keys = list(dict.fromkeys(step.key for step in steps))
-    positions = {key: str(position).encode() for position, key in enumerate(keys, 1)}
+    call = Call(steps, echoes)
+    keys: dict[str, bytes] = {}
     for _ in range(MAX_ATTEMPTS):
-        argv: list[bytes] = [b"%d" % len(steps), b"%d" % len(primitives)]
-        for position, step in enumerate(steps):
-            arguments = _arguments(step, computed[position])
-            code = b"cas" if step.rewrite is not None else step.code.encode()
-            argv += (
-                _marked(code, arguments),
-                positions[step.key],
-                json_path(step.path).encode(),
-                b"%d" % len(arguments),
-                *arguments,
-            )
-        reply = await session.evalsha(_SHA, _SOURCE, keys, argv)
-        if reply[0] != -1:
-            values = reply[1:]
-            for position, result in enumerate(computed):
-                if result is not None:
-                    values[position] = result.answer
-            for position, echo in enumerate(echoes, len(primitives)):
-                values[position] = _echoed(echo, values[position])
-            return Answer(reply[0], values)
-        position, reason = reply[1], reply[2].decode()
-        step = steps[position]
-        if reason != "retry":
-            error = _error(reason, reply[3].decode(), reply[4].decode(), step)
-            raise Refused(position, error) if position < len(primitives) else error
-        try:
-            if step.rewrite is None:
-                step = steps[position] = _as_rewrite(step)
-            computed[position] = _compute(step, reply[3])
-        except jsontree.Refusal as refusal:
-            raise Refused(
-                position, _error(refusal.reason, refusal.detail, refusal.more, step)
-            ) from None
-        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-            raise Refused(position, error) from error
+        argv = call.arguments(keys)
+        reply = await session.evalsha(_SHA, _SOURCE, list(keys), argv)
+        answer = call.answer(reply)
+        if answer is not None:
+            return answer
     raise Refused(
-        0, ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {keys}")
+        0,
+        ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {list(keys)}"),
     )
 
 
@@ -249,16 +306,16 @@ def _a(kind: str) -> str:
     return _KINDS.get(kind, f"a {kind}")
 
 
-def _error(reason: str, detail: str, more: str, step: Primitive) -> RapyerError:
-    where = f"{step.key}/{field_path(step.path)}" if step.path else step.key
+def _error(reason: str, detail: str, more: str, key: str, step: Primitive) -> RapyerError:
+    where = f"{key}/{field_path(step.path)}" if step.path else key
     if reason == "nokey":
-        return KeyNotFound(f"{step.key} does not exist; save the document first", key=step.key)
+        return KeyNotFound(f"{key} does not exist; save the document first", key=key)
     if reason == "nopath":
-        return PathNotFound(f"{where}: there is no such place in the stored document", key=step.key)
+        return PathNotFound(f"{where}: there is no such place in the stored document", key=key)
     if reason == "type":
         return WrongTypeError(f"{where} holds {_a(detail)}, the operation needs {_a(more)}")
     if reason == "key":
-        return WrongTypeError(f"{step.key} is not a JSON document but another Redis type")
+        return WrongTypeError(f"{key} is not a JSON document but another Redis type")
     if reason == "index":
         return ItemIndexError(f"{where}: index {detail} is out of range of a list of {more}")
     if reason == "empty":
@@ -276,7 +333,7 @@ def _error(reason: str, detail: str, more: str, step: Primitive) -> RapyerError:
             f"{where}: the float under the key {detail!r} cannot be stored exactly: no path names that key"
         )
     if reason == "conflict":
-        return ConflictError(f"{step.key} was changed by somebody else; nothing was applied")
+        return ConflictError(f"{key} was changed by somebody else; nothing was applied")
     if reason == "exists":
-        return KeyExistsError(f"{step.key} exists already")
+        return KeyExistsError(f"{key} exists already")
     return RapyerError(f"{where}: the server refused: {detail}")

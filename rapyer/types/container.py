@@ -43,8 +43,8 @@ class Container(RedisType, links.EchoedNode):
         """The value at ``place`` as it is held, without making it live."""
         raise NotImplementedError
 
-    def __rapyer_put__(self, place: Any, value: Any) -> None:
-        """Hold ``value`` at ``place``, without queueing anything."""
+    def __rapyer_put__(self, place: Any, value: Any) -> Any:
+        """Hold ``value`` at ``place``, without queueing anything; returns what now stands there."""
         raise NotImplementedError
 
     def __rapyer_text__(self) -> bytes:
@@ -54,8 +54,7 @@ class Container(RedisType, links.EchoedNode):
         return self.__rapyer_raw__(self.__rapyer_place_of__(child))
 
     def __rapyer_store__(self, child: Any, value: Any) -> Any:
-        self.__rapyer_put__(self.__rapyer_place_of__(child), value)
-        return value
+        return self.__rapyer_put__(self.__rapyer_place_of__(child), value)
 
     def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
         if self.__rapyer_outdated__(stamp):

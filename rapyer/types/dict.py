@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from rapyer import links
 from rapyer.batch import apply_now, current_batch, perform
-from rapyer.binding import live, native
+from rapyer.binding import link, live, native
 from rapyer.changes import Change
 from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.operations import operation
@@ -72,9 +72,16 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
     def __rapyer_raw__(self, place: Any) -> Any:
         return dict.__getitem__(self, place)
 
-    def __rapyer_put__(self, place: Any, value: Any) -> None:
-        value = native(value) if isinstance(value, Scalar) else value
-        dict.__setitem__(self, place, live(value, self, place))
+    def __rapyer_put__(self, place: Any, value: Any) -> Any:
+        made: Any = value
+        if not isinstance(value, Scalar):
+            made = live(value, self, place)
+        elif links.parent_of(value) is None:
+            link(value, self, place)
+        else:
+            made = live(native(value), self, place)
+        dict.__setitem__(self, place, made)
+        return made
 
     def __rapyer_snapshot__(self) -> dict[Any, Any]:
         return dict(dict.items(self))

@@ -89,7 +89,7 @@ class RedisList(Container, list[T], Generic[T]):
     def __rapyer_raw__(self, place: Any) -> Any:
         return list.__getitem__(self, place)
 
-    def __rapyer_put__(self, place: int, value: Any) -> None:
+    def __rapyer_put__(self, place: int, value: Any) -> Any:
         old = list.__getitem__(self, place)
         slot = getattr(old, links.PLACE, None)
         value = native(value) if isinstance(value, Scalar) else value
@@ -99,6 +99,7 @@ class RedisList(Container, list[T], Generic[T]):
                 made, links.PLACE, slot if isinstance(slot, ListSlot) else ListSlot(place)
             )
         list.__setitem__(self, place, made)
+        return made
 
     def __rapyer_snapshot__(self) -> list[Any]:
         return list(list.__iter__(self))

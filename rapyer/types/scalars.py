@@ -19,7 +19,7 @@ from rapyer import links
 from rapyer.batch import current_batch, perform
 from rapyer.binding import link, register_wrap
 from rapyer.changes import Change
-from rapyer.errors import InvalidValueError
+from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.numbers import INT64_MAX, INT64_MIN
 from rapyer.operations import operation
 from rapyer.paths import Path
@@ -28,6 +28,7 @@ from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
+_NOT_MADE: Any = object()
 LIVE_TYPE = "rapyer_live_type"
 """The key in a schema's metadata that names a live type other than that of the native type."""
 
@@ -69,15 +70,22 @@ def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
         if isinstance(other, RedisType):
             other = other.clone()
         result = function(self.clone(), other)
-        if links.parent_of(self) is None or current_batch() is None:
+        parent = getattr(self, links.PARENT, None)
+        if parent is None or current_batch() is None:
             return result
         live_type = _LIVE_TYPES.get(type(result))
         if live_type is None:
             return result
-        pending = getattr(self, PENDING, None) or Pending(self, ())
+        step = Step(symbol, other)
+        pending = getattr(self, PENDING, None)
         made = live_type(result)
-        setattr(made, PENDING, Pending(pending.base, (*pending.steps, Step(symbol, other))))
-        link(made, links.parent_of(pending.base), getattr(pending.base, links.PLACE))
+        if pending is None:
+            setattr(made, PENDING, Pending(self, (step,)))
+            link(made, parent, getattr(self, links.PLACE))
+        else:
+            base = pending.base
+            setattr(made, PENDING, Pending(base, (*pending.steps, step)))
+            link(made, links.parent_of(base), getattr(base, links.PLACE))
         return made
 
     operate.__name__ = f"__i{function.__name__.strip('_')}__"
@@ -101,32 +109,61 @@ class Scalar(RedisType):
     def __repr__(self) -> str:
         return repr(self.clone())
 
-    def __rapyer_number_change__(self, verb: str, amount: Any) -> Change:
+    def __rapyer_number_change__(
+        self, verb: str, amount: Any, spec: ValueSpec | None = None
+    ) -> Change:
         """The change that adds ``amount`` (a native number) to the stored one."""
         kind = self.python_type
-        spec = self.__rapyer_spec_of__()
+        if spec is None:
+            spec = self.__rapyer_spec_of__()
         amount = _exact_amount(kind, amount)
         if spec.bounds is None:
             return transform(verb, self, [Step("+=", amount)], spec)
         text = repr(amount).encode()
         name = b"integer" if kind is int else b"number"
-        bounds = tuple(bound.encode() for bound in spec.bounds)
+        arguments = (text, name, *spec.encoded_bounds)
 
         def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("incr", path, (text, name, *bounds))]
+            return [Primitive("incr", path, arguments)]
 
         def decode(answers: Sequence[Any]) -> Any:
             return kind(answers[0])
 
-        def settle(answers: Sequence[Any], stamp: int) -> None:
-            parent = links.parent_of(self)
-            parent.__rapyer_settle_scalar__(self, kind(answers[0]), stamp)
+        return _change(verb, self, primitives, lambda value: kind(value + amount), decode)
 
-        def local() -> Any:
-            parent = links.parent_of(self)
-            return parent.__rapyer_store__(self, kind(parent.__rapyer_current__(self) + amount))
 
-        return Change(verb, self, links.parent_of(self), primitives, local, decode, settle)
+def _change(
+    verb: str,
+    owner: Any,
+    primitives: Callable[[Path], Sequence[Primitive]],
+    compute: Callable[[Any], Any],
+    decode: Callable[[Sequence[Any]], Any],
+) -> Change:
+    """The change that puts another value in the place of immutable ``owner``.
+
+    ``compute`` makes it out of the local value, ``decode`` out of the server's answers.
+    """
+    parent = links.parent_of(owner)
+    made = _NOT_MADE
+
+    def local() -> Any:
+        nonlocal made
+        value = compute(parent.__rapyer_current__(owner))
+        if type(value) is owner.python_type:
+            value = type(owner)(value)
+        made = parent.__rapyer_store__(owner, value)
+        return made
+
+    def settle(answers: Sequence[Any], stamp: int) -> None:
+        if made is not _NOT_MADE:
+            try:
+                if parent.__rapyer_current__(owner) is not made:
+                    return
+            except (DetachedError, LookupError):
+                return
+        parent.__rapyer_settle_scalar__(owner, decode(answers), stamp)
+
+    return Change(verb, owner, parent, primitives, local, decode, settle)
 
 
 def _exact_amount(kind: type, amount: Any) -> Any:
@@ -160,19 +197,14 @@ def transform(verb: str, owner: Any, steps: Sequence[Step], spec: ValueSpec) -> 
         new = compute(spec.validate_json(text))
         return spec.to_json(new), new
 
-    parent = links.parent_of(owner)
-    guess = spec.to_json(parent.__rapyer_current__(owner))
+    guess = spec.to_json(links.parent_of(owner).__rapyer_current__(owner))
 
     def primitives(path: Path) -> list[Primitive]:
         return [Primitive("cas", path, (), rewrite, guess)]
 
-    def local() -> Any:
-        return parent.__rapyer_store__(owner, compute(_native(parent.__rapyer_current__(owner))))
-
-    def settle(answers: Sequence[Any], stamp: int) -> None:
-        parent.__rapyer_settle_scalar__(owner, answers[0], stamp)
-
-    return Change(verb, owner, parent, primitives, local, lambda answers: answers[0], settle)
+    return _change(
+        verb, owner, primitives, lambda value: compute(_native(value)), lambda answers: answers[0]
+    )
 
 
 def _native(value: Any) -> Any:
@@ -192,7 +224,7 @@ def change_of_step(owner: Any, step: Step) -> Change:
             operand = float(operand)  # there is no integer -0
         amount = +operand if step.symbol == "+=" else -operand
         if amount != INT64_MAX + 1:  # what is left of ``-= INT64_MIN`` is no 64-bit amount
-            change: Change = owner.__rapyer_number_change__(step.symbol, amount)
+            change: Change = owner.__rapyer_number_change__(step.symbol, amount, spec)
             return change
     if owner.python_type is str and step.symbol == "+=" and not spec.constrained:
         return _append_text(owner, step.operand, spec)
@@ -200,22 +232,15 @@ def change_of_step(owner: Any, step: Step) -> Change:
 
 
 def _append_text(owner: Any, text: str, spec: ValueSpec) -> Change:
-    parent = links.parent_of(owner)
     addition = spec.to_json(text)
 
     def primitives(path: Path) -> list[Primitive]:
         return [Primitive("strapp", path, (addition,))]
 
-    def local() -> Any:
-        return parent.__rapyer_store__(owner, str(parent.__rapyer_current__(owner)) + text)
-
     def decode(answers: Sequence[Any]) -> Any:
         return spec.validate_json(answers[0])
 
-    def settle(answers: Sequence[Any], stamp: int) -> None:
-        parent.__rapyer_settle_scalar__(owner, spec.validate_json(answers[0]), stamp)
-
-    return Change("+=", owner, parent, primitives, local, decode, settle)
+    return _change("+=", owner, primitives, lambda value: str(value) + text, decode)
 
 
 class RedisStr(Scalar, str):
