@@ -7,12 +7,12 @@ all-or-nothing.
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha1
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer.baseline import capture, note, note_container
 from rapyer.changes import Change, Queued, QueuedOperation
@@ -24,6 +24,9 @@ from rapyer.paths import Path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive, Refused, keyed, submit
 
+if TYPE_CHECKING:
+    import asyncio
+
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 
 
@@ -34,8 +37,10 @@ def current_batch() -> Batch | None:
 
 
 def _current_task() -> asyncio.Task[Any] | None:
+    # Not imported here, as models are defined without it: where a task runs, it was imported before.
+    running = sys.modules.get("asyncio.tasks")
     try:
-        return asyncio.current_task()
+        return None if running is None else running.current_task()
     except RuntimeError:
         return None
 
