@@ -7,20 +7,23 @@ asked first whether its part would apply; only then is each part sent, all-or-no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rapyer import connections
 from rapyer.baseline import note, note_container
 from rapyer.changes import QueuedOperation
-from rapyer.connections import Session
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.links import PLACE, Document, EchoedNode, Node, find, parent_of
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, check, submit
 
+if TYPE_CHECKING:
+    from rapyer.connections import Session
+
 
 def session_of(document: Document) -> Session:
     """The session of the client that ``document`` uses."""
-    return Session.of(document.__rapyer_client__())
+    return connections.Session.of(document.__rapyer_client__())
 
 
 def echo_of(path: Path, key: str, expected: int) -> Primitive:
