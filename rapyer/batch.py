@@ -7,13 +7,13 @@ all-or-nothing.
 
 from __future__ import annotations
 
-from asyncio import Task, current_task
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from hashlib import sha1
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapyer.baseline import capture, note, note_container, notes
 from rapyer.changes import Change, Queued, QueuedOperation
@@ -25,19 +25,25 @@ from rapyer.paths import Path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive, Refused, Step, submit
 
+if TYPE_CHECKING:
+    import asyncio
+
 _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 
 
 def current_batch() -> Batch | None:
     """The batch that collects the changes of the running task, if there is one."""
     batch = _active.get()
-    if batch is None:
-        return None
+    return batch if batch is not None and batch.task is _current_task() else None
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    # Not imported here, as models are defined without it: where a task runs, it was imported before.
+    running = sys.modules.get("asyncio.tasks")
     try:
-        task = current_task()
-    except RuntimeError:  # no event loop is running
-        task = None
-    return batch if batch.task is task else None
+        return None if running is None else running.current_task()
+    except RuntimeError:
+        return None
 
 
 class Snapshot:
@@ -77,7 +83,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
-        self.task: Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self._snapshots: dict[int, Snapshot] = {}
         self._lent: dict[tuple[int, Any], Lent] = {}
         self._watched: list[tuple[Document, Step]] = []
@@ -265,10 +271,7 @@ class Collecting:
 
     def __enter__(self) -> Batch:
         batch = self._batch
-        try:
-            batch.task = current_task()
-        except RuntimeError:
-            batch.task = None
+        batch.task = _current_task()
         self._token = _active.set(batch)
         self._queued, self._outer = len(batch.operations), batch._snapshots
         self._outer_lent = batch._lent

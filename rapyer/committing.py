@@ -7,15 +7,18 @@ asked first whether its part would apply; only then is each part sent, all-or-no
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rapyer import connections
 from rapyer.baseline import note, note_container, notes
 from rapyer.changes import QueuedOperation, nothing
-from rapyer.connections import Session
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.links import Document, EchoedNode, Node, find
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT, Answer, Primitive, Refused, Step, check, submit
+
+if TYPE_CHECKING:
+    from rapyer.connections import Session
 
 _ECHO_LIMIT = b"%d" % ECHO_LIMIT
 _SAVING = ("set", "save")
@@ -23,7 +26,7 @@ _SAVING = ("set", "save")
 
 def session_of(document: Document) -> Session:
     """The session of the client that ``document`` uses."""
-    return Session.of(document.__rapyer_client__())
+    return connections.Session.of(document.__rapyer_client__())
 
 
 def echo_of(path: Path, expected: int) -> Primitive:

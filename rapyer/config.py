@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 AsyncClient: TypeAlias = "Redis | RedisCluster"
 
 DEFAULT_MAX_DELETE = 1000
+DEFAULT_LOCK_EXPIRY = 10.0
+"""How many seconds a lock outlives its holder."""
+
 _LONGEST_TTL = 1 << 62
 
 

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from importlib.resources import files
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from rapyer import registry
+from rapyer import errors, registry
 from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
-from rapyer.connections import Session
-from rapyer.errors import BulkError, ConnectionError, RapyerError, WrongModelError
+from rapyer.errors import BulkError, RapyerError, WrongModelError
 from rapyer.expressions import Expression
 from rapyer.fetching import Entry, as_sent, session_of_model, slot_groups
 from rapyer.finding import Condition, Find, Found, Problems, find_in
+
+if TYPE_CHECKING:
+    from rapyer.connections import Session
 
 Deletable: TypeAlias = "Condition | AtomicRedisModel"
 
@@ -142,9 +144,9 @@ async def _delete_keys(entries: list[Entry], progress: _Progress) -> None:
         commands = [(b"UNLINK", *(as_sent(chunk[at]) for at in group)) for group in groups]
         try:
             replies = await session.execute_many(commands, write=True)
-        except ConnectionError as error:
+        except errors.ConnectionError as error:
             progress.failures |= dict.fromkeys(chunk, error)
-            unsent = ConnectionError(f"nothing more was sent: {error}")
+            unsent = errors.ConnectionError(f"nothing more was sent: {error}")
             for rest in chunks:
                 progress.failures |= dict.fromkeys(rest, unsent)
             return
@@ -168,7 +170,7 @@ async def _delete_found(search: Find[AtomicRedisModel], progress: _Progress) -> 
                     del waiting[:size]
                 if progress.lost:
                     return
-    except ConnectionError as error:
+    except errors.ConnectionError as error:
         if not progress.deleted:
             raise
         raise BulkError(
@@ -189,7 +191,7 @@ async def _delete_unchanged(
             return
         try:
             answers = await _compare_and_delete(session, documents)
-        except ConnectionError as error:
+        except errors.ConnectionError as error:
             progress.lost = True
             progress.failures |= {document.key: error for document in documents}
             return

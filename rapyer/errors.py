@@ -32,16 +32,65 @@
     └── BulkError                        some documents of a bulk call failed; says which
 
 Values that fail Pydantic's validation raise :class:`pydantic.ValidationError` as everywhere else.
-What lives here: the classes and their messages. What does not: deciding when to raise them.
+What lives here: the classes and their messages (those of ``ConnectionError`` in
+:mod:`rapyer.connections.errors`). What does not: deciding when to raise them.
 """
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import redis.exceptions
+if TYPE_CHECKING:
+    from rapyer.connections.errors import ConnectionError, OutcomeUnknownError
+
+__all__ = [
+    "AmbiguousModelError",
+    "BulkError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionError",
+    "ConstraintError",
+    "CrossSlotError",
+    "DetachedError",
+    "DocumentError",
+    "EmptyContainerError",
+    "ExpressionError",
+    "IndexDefinitionError",
+    "IntegerOverflowError",
+    "InvalidValueError",
+    "ItemIndexError",
+    "KeyExistsError",
+    "KeyNotFound",
+    "LockError",
+    "MissingModuleError",
+    "ModelDefinitionError",
+    "OutcomeUnknownError",
+    "PathNotFound",
+    "PipelineError",
+    "RapyerError",
+    "UnaddressableKeyError",
+    "UnknownFieldError",
+    "WrongModelError",
+    "WrongTypeError",
+]
+
+# Subclasses of redis-py's errors, in a module of their own: importing redis-py takes longer than all the
+# rest of the library, and models are defined without it.
+_OF_CONNECTIONS = ("ConnectionError", "OutcomeUnknownError")
+
+if not TYPE_CHECKING:  # type checkers know the names, and tell what is none
+
+    def __getattr__(name: str) -> Any:
+        if name not in _OF_CONNECTIONS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module("rapyer.connections.errors"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 class RapyerError(Exception):
@@ -69,17 +118,6 @@ class IndexDefinitionError(ConfigurationError):
 
 class MissingModuleError(ConfigurationError):
     """The server lacks a module (RedisJSON, RediSearch) that the call needs."""
-
-
-class ConnectionError(RapyerError, redis.exceptions.ConnectionError, builtins.ConnectionError):
-    """The server could not be reached. Nothing was written."""
-
-
-class OutcomeUnknownError(ConnectionError):
-    """The connection broke after a write was sent and before its reply came.
-
-    The write was applied exactly once or not at all; only reading the document can tell.
-    """
 
 
 class KeyNotFound(RapyerError, KeyError):  # noqa: N818 - the documented name

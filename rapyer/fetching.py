@@ -12,14 +12,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from redis.crc import key_slot
-
-from rapyer import registry
+from rapyer import connections, registry
 from rapyer.config import client_of, refresh_of
-from rapyer.connections import Session
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
+    from rapyer.connections import Session
 
 T = TypeVar("T")
 Entry: TypeAlias = "tuple[type[AtomicRedisModel], str]"
@@ -35,7 +33,7 @@ _SPECIAL_IN_GLOB = "\\*?[]^"
 
 def session_of_model(model: type[AtomicRedisModel]) -> Session:
     """The session of the client that ``model`` uses."""
-    return Session.of(client_of(model.Meta, model.__name__))
+    return connections.Session.of(client_of(model.Meta, model.__name__))
 
 
 def as_sent(key: str) -> bytes:
@@ -218,7 +216,7 @@ def slot_groups(session: Session, keys: Sequence[str]) -> list[list[int]]:
         return [list(range(len(keys)))]
     slots: dict[int, list[int]] = {}
     for position, key in enumerate(keys):
-        slots.setdefault(key_slot(as_sent(key)), []).append(position)
+        slots.setdefault(connections.key_slot(as_sent(key)), []).append(position)
     return list(slots.values())
 
 

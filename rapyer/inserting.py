@@ -6,21 +6,16 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import ResponseError
-
-from rapyer import links
+from rapyer import connections, errors, links
 from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
 from rapyer.config import ttl_of
-from rapyer.connections import Session
 from rapyer.errors import (
     BulkError,
-    ConnectionError,
     InvalidValueError,
     KeyExistsError,
-    OutcomeUnknownError,
     RapyerError,
     WrongModelError,
 )
@@ -29,6 +24,9 @@ from rapyer.fields import RapyerKey
 from rapyer.keys import check_key_unchanged
 from rapyer.numbers import is_fragile
 from rapyer.storage import written
+
+if TYPE_CHECKING:
+    from rapyer.connections import Session
 
 _MAX_BYTES = 4 * 1024 * 1024
 """How much text a chunk holds, unless a single document is longer."""
@@ -50,7 +48,7 @@ class _Report:
     def __init__(self) -> None:
         self.written: list[RapyerKey] = []
         self.failures: dict[str, Exception] = {}
-        self.lost: ConnectionError | None = None
+        self.lost: errors.ConnectionError | None = None
 
     def done(self, new: _New) -> None:
         written(new.model, new.text)
@@ -157,7 +155,9 @@ def _chunks(
 async def _send(chunk: list[_New], report: _Report) -> None:
     if report.lost is not None:
         for new in chunk:
-            report.failures[new.key] = ConnectionError(f"{new.key} was not sent: {report.lost}")
+            report.failures[new.key] = errors.ConnectionError(
+                f"{new.key} was not sent: {report.lost}"
+            )
         return
     session = session_of_model(type(chunk[0].model))
     ttl = ttl_of(type(chunk[0].model).Meta, type(chunk[0].model).__name__)
@@ -170,11 +170,13 @@ async def _send(chunk: list[_New], report: _Report) -> None:
             await _send_expiring(session, exact, ttl, report)
         for new in fragile:
             await _send_carefully(new, report)
-    except ConnectionError as error:
+    except errors.ConnectionError as error:
         report.lost = error
         unknown = error
-        if session.is_cluster and not isinstance(error, OutcomeUnknownError):
-            unknown = OutcomeUnknownError(f"some nodes of the cluster may have done it: {error}")
+        if session.is_cluster and not isinstance(error, errors.OutcomeUnknownError):
+            unknown = errors.OutcomeUnknownError(
+                f"some nodes of the cluster may have done it: {error}"
+            )
         settled = {*report.written, *report.failures}
         report.failures.update({new.key: unknown for new in chunk if new.key not in settled})
 
@@ -197,7 +199,7 @@ async def _send_expiring(session: Session, chunk: list[_New], ttl: int, report: 
         keys = [as_sent(new.key) for new in group]
         try:
             replies = await session.evalsha(_SHA, _SOURCE, keys, [b"%d" % ttl, *texts])
-        except ResponseError as error:
+        except connections.ResponseError as error:
             replies = [str(error)] * len(group)
         for new, reply in zip(group, replies, strict=True):
             if reply == 1:
@@ -222,9 +224,9 @@ async def _send_carefully(new: _New, report: _Report) -> None:
         await new.model.save(nx=True)
     except KeyExistsError:
         report.taken(new)
-    except ConnectionError:
+    except errors.ConnectionError:
         raise
-    except (RapyerError, ResponseError) as error:
+    except (RapyerError, connections.ResponseError) as error:
         report.failures[new.key] = error
     else:
         report.done(new)

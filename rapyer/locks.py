@@ -16,11 +16,11 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from rapyer.config import DEFAULT_LOCK_EXPIRY
 from rapyer.connections import Session
 from rapyer.errors import InvalidValueError, LockError, OutcomeUnknownError, RapyerError
 
 LOCK_PREFIX = "rapyer:lock:"
-DEFAULT_EXPIRY = 10.0
 _POLL_FIRST, _POLL_LONGEST = 0.01, 0.25
 _SOURCE = (files("rapyer") / "scripts" / "release.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
@@ -67,7 +67,7 @@ async def lock_key(
     key: str,
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - for the lock, not for the block
-    expiry: float = DEFAULT_EXPIRY,
+    expiry: float = DEFAULT_LOCK_EXPIRY,
 ) -> AsyncIterator[Lock]:
     """Hold the lock on document ``key`` for the length of the block.
 

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import TypeAlias
 
+from rapyer.errors import UnaddressableKeyError
+
 Segment: TypeAlias = str | int
 Path: TypeAlias = tuple[Segment, ...]
 
@@ -53,8 +55,6 @@ def json_path(path: Path) -> str:
         elif _PLAIN_NAME.match(segment):
             parts.append(f".{segment}")
         elif not is_addressable(segment):
-            from rapyer.errors import UnaddressableKeyError  # imports redis-py
-
             raise UnaddressableKeyError(
                 f"no JSON path can name the key {segment!r}: it begins with a space or holds a backslash or both quotes; "
                 "the operations of the containing dict handle it"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rapyer import links
+from rapyer import connections, links
 from rapyer.baseline import note_loaded
 from rapyer.batch import current_batch, perform
 from rapyer.changes import Change
@@ -27,8 +27,6 @@ async def read_text(document: Document, path: Path) -> bytes:
     Raises :class:`~rapyer.errors.KeyNotFound` for a document, :class:`~rapyer.errors.PathNotFound` for
     a place that is not there.
     """
-    import redis.exceptions
-
     key = document.__rapyer_key__()
     reach = addressable_prefix(path)
     session = session_of(document)
@@ -42,7 +40,7 @@ async def read_text(document: Document, path: Path) -> bytes:
             reply = replies[0]
             if isinstance(reply, Exception):
                 raise reply
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         raise WrongTypeError(f"{key} is not a JSON document: {error}") from error
     if reply is None:
         raise KeyNotFound(f"{key} does not exist", key=key)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rapyer.config import DEFAULT_LOCK_EXPIRY
 from rapyer.errors import AmbiguousModelError, WrongModelError
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ def lock_from_key(
     See ``AtomicRedisModel.lock``. Raises :class:`~rapyer.errors.WrongModelError` for a key of no known
     model and :class:`~rapyer.errors.LockError`.
     """
-    from rapyer.locks import DEFAULT_EXPIRY
-
     model = of_key(key)
     return model.lock_from_key(
-        key, timeout=timeout, expiry=DEFAULT_EXPIRY if expiry is None else expiry
+        key, timeout=timeout, expiry=DEFAULT_LOCK_EXPIRY if expiry is None else expiry
     )

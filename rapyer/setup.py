@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer import registry
-from rapyer.connections import check_server, client_from_url
+from rapyer import connections, registry
 from rapyer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,16 +33,16 @@ async def init_rapyer(
     :class:`~rapyer.errors.MissingModuleError` when it has no JSON module. Sends COMMAND INFO (and
     FT.CREATE when asked for).
     """
-    client = client_from_url(redis) if isinstance(redis, str) else redis
+    client = connections.client_from_url(redis) if isinstance(redis, str) else redis
     models = registry.models()
     if client is not None:
-        await check_server(client)
+        await connections.check_server(client)
     else:
         configured = {id(m.Meta.redis): m.Meta.redis for m in models if m.Meta.redis is not None}
         if not configured:
             raise ConfigurationError("init_rapyer() needs a URL or client: no model has one yet")
         for known in configured.values():
-            await check_server(known)
+            await connections.check_server(known)
         client = next(iter(configured.values()))
     for config in _configs(models):
         if redis is not None:

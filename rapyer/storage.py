@@ -7,36 +7,36 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import redis.exceptions
 from pydantic import ConfigDict
 
-from rapyer import baseline, jsontree, links, registry
+from rapyer import baseline, connections, errors, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
 from rapyer.batch import Pipeline, current_batch, perform, pipeline
 from rapyer.binding import copy_natively
 from rapyer.changes import Change
 from rapyer.committing import session_of
-from rapyer.config import RedisConfig, client_of, refresh_of, ttl_of
-from rapyer.connections import Session
+from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.documents import FAILED, PK, load_document, with_unread
 from rapyer.errors import (
     ConflictError,
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
-    OutcomeUnknownError,
     WrongModelError,
     WrongTypeError,
 )
 from rapyer.fields import RapyerKey
 from rapyer.keys import check_key_unchanged, pk_of
 from rapyer.live import adopted
-from rapyer.locks import DEFAULT_EXPIRY, Lock, lock_key
 from rapyer.nested import Embedded
 from rapyer.numbers import is_fragile
 from rapyer.paths import Path
 from rapyer.raw import set_ttl as set_document_ttl
 from rapyer.script import Primitive
+
+if TYPE_CHECKING:
+    from rapyer.connections import Session
+    from rapyer.locks import Lock
 
 
 class Storage(Embedded, links.Document):
@@ -74,9 +74,9 @@ class Storage(Embedded, links.Document):
             key = self.__rapyer_key__()
             try:
                 await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
-            except redis.exceptions.ResponseError as error:
+            except connections.ResponseError as error:
                 raise _write_refused(key, error) from error
-            except OutcomeUnknownError:
+            except errors.OutcomeUnknownError:
                 baseline.remember(self, None)  # save_changes() has to write everything again
                 raise
             written(self, text)
@@ -92,7 +92,7 @@ class Storage(Embedded, links.Document):
 
         try:
             await perform(Change("save", self, None, primitives, lambda: None, settle=settle))
-        except OutcomeUnknownError:
+        except errors.OutcomeUnknownError:
             baseline.remember(self, None)
             raise
         return self
@@ -204,7 +204,7 @@ class Storage(Embedded, links.Document):
 
     @classmethod
     def _session(cls) -> Session:
-        return Session.of(client_of(cls.Meta, cls.__name__))
+        return connections.Session.of(client_of(cls.Meta, cls.__name__))
 
     @classmethod
     async def _read(cls, key: str) -> Self:
@@ -218,7 +218,7 @@ class Storage(Embedded, links.Document):
                     raise text
             else:
                 text = await session.execute(b"JSON.GET", key, write=False)
-        except redis.exceptions.ResponseError as error:
+        except connections.ResponseError as error:
             raise _write_refused(key, error) from error
         if text is None:
             raise KeyNotFound(f"{key} does not exist", key=key)
@@ -297,13 +297,15 @@ class Storage(Embedded, links.Document):
         return pipeline(links.locate(self)[0], watch=watch)
 
     def lock(
-        self, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+        self, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
     ) -> AbstractAsyncContextManager[Lock]:
         """Hold the document's lock for the length of an ``async with`` block.
 
         ``timeout`` seconds are waited for it (None: as long as it takes), it ends by itself ``expiry``
         seconds after its holder died. Raises :class:`~rapyer.errors.LockError`.
         """
+        from rapyer.locks import lock_key
+
         document, _ = links.locate(self)
         return lock_key(
             session_of(document), document.__rapyer_key__(), timeout=timeout, expiry=expiry
@@ -311,14 +313,16 @@ class Storage(Embedded, links.Document):
 
     @classmethod
     def lock_from_key(
-        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
     ) -> AbstractAsyncContextManager[Lock]:
         """Like :meth:`lock`, for the document with this key or pk, which need not exist."""
+        from rapyer.locks import lock_key
+
         return lock_key(cls._session(), cls._own_key(key), timeout=timeout, expiry=expiry)
 
     @classmethod
     def alock_from_key(
-        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_EXPIRY
+        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
     ) -> AbstractAsyncContextManager[Lock]:
         """The same as :meth:`lock_from_key`."""
         return cls.lock_from_key(key, timeout=timeout, expiry=expiry)
@@ -344,7 +348,7 @@ def written(model: Any, text: bytes) -> None:
 async def _delete(session: Session, key: str) -> Any:
     try:
         return await session.execute(b"JSON.DEL", key, write=True)
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         raise _write_refused(key, error) from error
 
 
@@ -354,7 +358,7 @@ def _take_over(model: Any, fresh: Any) -> None:
         object.__setattr__(model, name, getattr(fresh, name, None))
 
 
-def _write_refused(key: str, error: redis.exceptions.ResponseError) -> Exception:
+def _write_refused(key: str, error: connections.ResponseError) -> Exception:
     if "wrong Redis type" in str(error) or "WRONGTYPE" in str(error):
         return WrongTypeError(f"{key} is not a JSON document but another Redis type")
     return InvalidValueError(f"{key}: the server refused the document: {error}")

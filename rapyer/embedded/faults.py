@@ -1,6 +1,6 @@
 """The library's errors for code that must not import them before one is raised.
 
-The error tree pulls in redis-py, which takes longer to import than a server to start.
+Those of connections are redis-py's as well, which takes longer to import than a server to start.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
+import redis.exceptions
 from pydantic import BaseModel, Field
 
 import rapyer
 from rapyer import AtomicRedisModel, Index, Key, RedisConfig, SafeLoad
+from rapyer.errors import ConnectionError, OutcomeUnknownError
 from rapyer.types import (
     RedisBytes,
     RedisDatetime,
@@ -106,3 +108,15 @@ async def setup() -> None:
     await rapyer.init_rapyer("redis://localhost", ttl=60)
     User.Meta.ttl = 5
     await rapyer.teardown_rapyer()
+
+
+async def lost_connections(user: User) -> None:
+    try:
+        await user.save()
+    except OutcomeUnknownError as error:
+        unknown: ConnectionError = error
+        raise unknown from None
+    except (ConnectionError, rapyer.errors.LockError) as failure:
+        assert_type(failure, ConnectionError | rapyer.errors.LockError)
+    failed: redis.exceptions.ConnectionError = rapyer.errors.ConnectionError("x")
+    raise failed
