@@ -174,8 +174,8 @@ class Batch:
 
     # -- committing ------------------------------------------------------------------------------
 
-    async def commit(self) -> list[Any]:
-        """Apply everything in one atomic step; returns the operations' results in order.
+    async def commit(self) -> None:
+        """Apply everything in one atomic step; afterwards every :class:`~rapyer.changes.Queued` has its result.
 
         Raises :class:`~rapyer.errors.PipelineError` naming the operation that cannot apply (nothing is
         applied then, and local values are restored), :class:`~rapyer.errors.ConflictError` after a
@@ -184,12 +184,12 @@ class Batch:
         """
         operations = list(self.operations)
         try:
-            results = await commit(operations, self._watched) if operations else []
+            if operations:
+                await commit(operations, self._watched)
         except BaseException:
             self.discard()
             raise
         self._forget()
-        return results
 
     def commands(self) -> list[str]:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
@@ -242,7 +242,7 @@ async def perform(change: Change) -> Any:
                 change.local()
             owner.__rapyer_settle__(values[-1], stamp)
             note_container(now, owner, values[-1])
-    if change.settle is not None:
+    if change.settles:
         change.settle(answers, stamp)
     elif not echoes and find(owner) is not None:
         change.local()

@@ -19,29 +19,86 @@ def nothing(answers: Sequence[Any]) -> Any:
     return None
 
 
-@dataclass(slots=True, eq=False)
 class Change:
     """One operation on one value.
 
     ``owner`` is the value whose place it changes, ``touched`` the container whose content it changes
-    locally. ``primitives`` gives the script's steps for the owner's path, ``local`` applies the change
-    to the local value and returns the local result, ``decode`` turns the steps' answers into the
-    operation's result, ``settle`` brings the local value in line with the answers; after ``local`` it
-    leaves alone what was changed once more since. ``growth`` is by how much the length of a list or dict
-    changes, None where only the server knows. ``texts`` are the fields of a model that are set, in their
-    stored form.
+    locally. ``growth`` is by how much the length of a list or dict changes, None where only the server
+    knows. ``texts`` are the fields of a model that are set, in their stored form. ``settles`` says
+    whether :meth:`settle` does anything.
     """
+
+    __slots__ = ()
 
     verb: str
     owner: Any
     touched: Node | None
-    primitives: Callable[[Path], Sequence[Primitive]]
-    local: Callable[[], Any]
-    decode: Callable[[Sequence[Any]], Any] = nothing
-    settle: Callable[[Sequence[Any], int], None] | None = None
     growth: int | None = None
     texts: Mapping[str, bytes] | None = None
     effect: Effect = "write"
+    settles: bool = False
+
+    def primitives(self, path: Path) -> Sequence[Primitive]:
+        """The script's steps, where the owner is at ``path``."""
+        raise NotImplementedError
+
+    def local(self) -> Any:
+        """Apply the change to the local value; returns the local result."""
+        raise NotImplementedError
+
+    def decode(self, answers: Sequence[Any]) -> Any:
+        """The operation's result, from the steps' answers."""
+        return None
+
+    def settle(self, answers: Sequence[Any], stamp: int) -> None:
+        """Bring the local value in line with the answers.
+
+        After :meth:`local` it leaves alone what was changed once more since.
+        """
+
+
+def _no_change() -> None:
+    return None
+
+
+class ComposedChange(Change):
+    """A change that is put together from functions."""
+
+    __slots__ = (
+        *("_decode", "_local", "_primitives", "_settle"),
+        *("effect", "growth", "owner", "settles", "texts", "touched", "verb"),
+    )
+
+    def __init__(
+        self,
+        verb: str,
+        owner: Any,
+        touched: Node | None,
+        primitives: Callable[[Path], Sequence[Primitive]],
+        local: Callable[[], Any] = _no_change,
+        decode: Callable[[Sequence[Any]], Any] | None = None,
+        settle: Callable[[Sequence[Any], int], None] | None = None,
+        growth: int | None = None,
+        texts: Mapping[str, bytes] | None = None,
+        effect: Effect = "write",
+    ) -> None:
+        self.verb, self.owner, self.touched = verb, owner, touched
+        self.growth, self.texts, self.effect = growth, texts, effect
+        self._primitives, self._local, self._decode = primitives, local, decode
+        self._settle, self.settles = settle, settle is not None
+
+    def primitives(self, path: Path) -> Sequence[Primitive]:
+        return self._primitives(path)
+
+    def local(self) -> Any:
+        return self._local()
+
+    def decode(self, answers: Sequence[Any]) -> Any:
+        return None if self._decode is None else self._decode(answers)
+
+    def settle(self, answers: Sequence[Any], stamp: int) -> None:
+        if self._settle is not None:
+            self._settle(answers, stamp)
 
 
 class Queued(Generic[T]):

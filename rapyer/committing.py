@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer import connections
 from rapyer.baseline import note, note_container, notes
-from rapyer.changes import QueuedOperation, nothing
+from rapyer.changes import QueuedOperation
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.links import Document, EchoedNode, Node, find
 from rapyer.paths import Path
@@ -137,7 +137,7 @@ class Part:
             change = operation.change
             if change.effect != "read":
                 changed.add(operation.key)
-            elif change.settle is not None and operation.key in changed:
+            elif change.settles and operation.key in changed:
                 place = self._place(change.owner)
                 if place is not None:
                     read = Primitive("read", place[1], (b"lenient",))
@@ -165,8 +165,8 @@ class Part:
                 )
         return PipelineError(f"nothing was applied: {refused.error}")
 
-    def settle(self, results: list[Any]) -> None:
-        """Bring the local values in line with the answers; the results go to their place in ``results``."""
+    def settle(self) -> None:
+        """Bring the local values in line with the answers, and hand out the results."""
         stamp, values = self._answer
         position = len(self._watches)
         outdated = _saved_over(self.operations)
@@ -176,12 +176,10 @@ class Part:
             end = position + len(operation.steps)
             answers = values[position:end]
             position = end
-            if change.decode is not nothing:
-                results[index] = change.decode(answers)
             if operation.answer is not None:
-                operation.answer._outcome = (results[index],)
+                operation.answer._outcome = (change.decode(answers),)
             if change.effect != "read":
-                if change.settle is not None and index not in outdated:
+                if change.settles and index not in outdated:
                     change.settle(answers, stamp)
                 if operation.document is not document:
                     document = operation.document
@@ -189,7 +187,7 @@ class Part:
                 if synced is not None:
                     note(synced, change, operation.path)
             elif (
-                change.settle is not None
+                change.settles
                 and index not in self._reads
                 and self._place(change.owner) is not None
             ):
@@ -204,15 +202,14 @@ class Part:
             return
         changes = {index: operation.change for index, operation in self.operations}
         for index, text in zip(self._reads, values[position:], strict=True):
-            settle = changes[index].settle
-            if text is not None and settle is not None:
-                settle([text], stamp)
+            if text is not None:
+                changes[index].settle([text], stamp)
 
 
 async def commit(
     operations: Sequence[QueuedOperation], watches: Sequence[tuple[Document, Step]]
-) -> list[Any]:
-    """Apply ``operations``; their results, in order. See :meth:`rapyer.batch.Batch.commit`."""
+) -> None:
+    """Apply ``operations``. See :meth:`rapyer.batch.Batch.commit`."""
     parts: dict[Session, Part] = {}
     document = part = None
     for index, operation in enumerate(operations):
@@ -230,10 +227,8 @@ async def commit(
         if part.session.is_cluster:
             part.session.require_one_slot(part.keys())
     await _send(list(parts.values()))
-    results: list[Any] = [None] * len(operations)
     for part in parts.values():
-        part.settle(results)
-    return results
+        part.settle()
 
 
 async def _send(parts: Sequence[Part]) -> None:

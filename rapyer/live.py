@@ -21,7 +21,7 @@ from rapyer import links
 from rapyer.baseline import BASELINE, capture
 from rapyer.batch import apply_now, current_batch
 from rapyer.binding import copy_natively, is_held_elsewhere, link, live, native, register_family
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
 from rapyer.schema import (
@@ -34,7 +34,8 @@ from rapyer.schema import (
 )
 from rapyer.script import Primitive
 from rapyer.types.container import Container, pending_steps
-from rapyer.types.scalars import PENDING, Scalar, change_of_step
+from rapyer.types.inplace import PENDING, change_of_step
+from rapyer.types.scalars import Scalar
 
 STAMPS = "__rapyer_stamps__"
 SLOTS = (links.PARENT, links.PLACE, STAMPS)
@@ -221,18 +222,18 @@ class ModelNode(links.Node):
             self._assign_validated(self.__rapyer_revalidated__({name: validated}), in_batch)
             return
 
-        def local() -> None:
-            self.__dict__[name] = validated
-            if isinstance(validated, BaseModel):
-                self.__dict__[name] = live(validated, self, name)  # nobody else can have it now
-            self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
-
         if batch is None or place is None:
             capture(self)
-            local()
+            self.__rapyer_set__(name, validated)
             return
-        texts = {name: spec.to_json(validated)}
-        batch.queue(self._set_change("__setattr__", texts, local), place)
+        batch.queue(Assignment(self, name, validated, spec.to_json(validated)), place)
+
+    def __rapyer_set__(self, name: str, value: Any) -> None:
+        """Let the field ``name`` have a native ``value``, without queueing anything."""
+        self.__dict__[name] = value
+        if isinstance(value, BaseModel):
+            self.__dict__[name] = live(value, self, name)  # nobody else can have it now
+        self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
 
     def __rapyer_revalidated__(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What setting ``values`` together sets, after all validators of the model."""
@@ -268,7 +269,7 @@ class ModelNode(links.Node):
         def primitives(path: Path) -> Sequence[Primitive]:
             return [Primitive("set", (*path, name), (text, b"")) for name, text in texts.items()]
 
-        return Change(verb, self, self, primitives, local, texts=texts)
+        return ComposedChange(verb, self, self, primitives, local, texts=texts)
 
     def __rapyer_assign_extra__(self, name: str, value: Any) -> None:
         """Assign an extra field (``extra="allow"``) inside a pipeline."""
@@ -278,15 +279,36 @@ class ModelNode(links.Node):
         def local() -> None:
             self.__pydantic_extra__[name] = plain  # type: ignore[attr-defined]
 
-        change = self._set_change("__setattr__", {name: spec.to_json(plain)}, local)
-        change.texts = None
-        apply_now(change)
+        text = spec.to_json(plain)
+
+        def primitives(path: Path) -> Sequence[Primitive]:
+            return [Primitive("set", (*path, name), (text, b""))]
+
+        apply_now(ComposedChange("__setattr__", self, self, primitives, local))
 
     def __rapyer_refuse_delattr__(self, name: str) -> None:
         if name in type(self).__pydantic_fields__ and current_batch() is not None:  # type: ignore[attr-defined]
             raise RapyerError(
                 f"a field cannot be deleted inside a pipeline: {name}; assign None or a default"
             )
+
+
+class Assignment(Change):
+    """A field of a model gets another value. Sends JSON.SET."""
+
+    __slots__ = ("_name", "_text", "_value", "owner", "texts", "touched")
+    verb = "__setattr__"
+
+    def __init__(self, model: ModelNode, name: str, value: Any, text: bytes) -> None:
+        self.owner = self.touched = model
+        self.texts = {name: text}
+        self._name, self._value, self._text = name, value, text
+
+    def primitives(self, path: Path) -> Sequence[Primitive]:
+        return (Primitive("set", (*path, self._name), (self._text, b"")),)
+
+    def local(self) -> None:
+        self.owner.__rapyer_set__(self._name, self._value)
 
 
 _ABSENT: Any = object()

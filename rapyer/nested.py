@@ -15,7 +15,7 @@ from rapyer import links
 from rapyer.baseline import capture
 from rapyer.batch import current_batch, perform
 from rapyer.binding import copy_natively, native
-from rapyer.changes import Change
+from rapyer.changes import ComposedChange
 from rapyer.live import SLOTS, LiveField, ModelNode
 from rapyer.located import Located
 from rapyer.paths import Path
@@ -51,7 +51,7 @@ class Embedded(ModelNode, Located):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (text, b""))]
 
-        await perform(Change("save", self, None, primitives, lambda: None))
+        await perform(ComposedChange("save", self, None, primitives, lambda: None))
 
     async def aupdate(self, **changes: Any) -> None:
         """Set several fields, locally and on the server, in one atomic step.

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from rapyer.batch import perform
 from rapyer.binding import native
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.errors import PathNotFound, WrongTypeError
 from rapyer.links import Document
 from rapyer.live import ModelNode
@@ -111,7 +111,7 @@ class Place:
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("save", (), (text, b"xx", b""))]
 
-        return Change("set", document, document, primitives, take_over)
+        return ComposedChange("set", document, document, primitives, take_over)
 
     async def delete(self) -> Any:
         """Delete the dict entry, list item or whole document. A model's field cannot be deleted."""
@@ -144,7 +144,7 @@ class Place:
         def put(new: bool) -> None:
             self.parent.__rapyer_put__(self.segment, new)
 
-        change = Change(
+        change = ComposedChange(
             "toggle",
             self.document,
             self.parent,

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rapyer.batch import current_batch, perform
 from rapyer.binding import live, native
-from rapyer.changes import Change
+from rapyer.changes import ComposedChange
 from rapyer.committing import session_of
 from rapyer.config import AsyncClient, RedisConfig, client_of
 from rapyer.errors import DetachedError, InvalidValueError
@@ -104,7 +104,7 @@ class RawDocument(Document):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("save", (), (text, mode, b""))]
 
-        await perform(Change("save", self, None, primitives, lambda: None))
+        await perform(ComposedChange("save", self, None, primitives, lambda: None))
         return self
 
     async def delete(self) -> bool:
@@ -115,7 +115,7 @@ class RawDocument(Document):
         def primitives(path: Path) -> Sequence[Primitive]:
             return [Primitive("drop", ())]
 
-        change = Change(
+        change = ComposedChange(
             "delete", self, None, primitives, lambda: None, lambda a: True, effect="destructive"
         )
         return await perform(change)  # type: ignore[no-any-return]
@@ -136,4 +136,4 @@ async def set_ttl(document: Document, seconds: float | None) -> None:
     def primitives(path: Path) -> list[Primitive]:
         return [Primitive("expire", (), (text,))]
 
-    await perform(Change("set_ttl", document, None, primitives, lambda: None))
+    await perform(ComposedChange("set_ttl", document, None, primitives, lambda: None))

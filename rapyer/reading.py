@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rapyer import connections, links
 from rapyer.baseline import note_loaded
 from rapyer.batch import current_batch, perform
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.committing import session_of
 from rapyer.documents import document_error
 from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
@@ -83,7 +83,9 @@ async def load_value(value: Any) -> Any:
             return _validated(spec, key, path, answers[0])
 
         return await perform(
-            Change("load", value, None, primitives, lambda: None, decode, settle, effect="read")
+            ComposedChange(
+                "load", value, None, primitives, lambda: None, decode, settle, effect="read"
+            )
         )
     fresh = _validated(spec, key, path, await read_text(document, path))
     loaded = _take_over(parent, value, fresh)

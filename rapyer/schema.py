@@ -367,7 +367,17 @@ class ValueSpec:
         """The greatest length of a list, dict or string."""
         return cast("int | None", self.core.get("max_length"))
 
-    @property
+    @cached_property
+    def is_unlimited(self) -> bool:
+        """Whether entries may come and go as they like: nobody validates the whole, nobody counts."""
+        return not self.has_validators and self.min_length is None and self.max_length is None
+
+    @cached_property
+    def takes_any_text(self) -> bool:
+        """Whether every ``str`` is a value as it is."""
+        return self.core["type"] == "str" and not self.constrained
+
+    @cached_property
     def constrained(self) -> bool:
         """Whether a text field has constraints that only Pydantic can check."""
         return self.has_validators or any(

@@ -13,7 +13,7 @@ from rapyer import baseline, connections, errors, jsontree, links, registry
 from rapyer.baseline import BASELINE, SYNCED
 from rapyer.batch import Pipeline, current_batch, perform, pipeline
 from rapyer.binding import copy_natively
-from rapyer.changes import Change
+from rapyer.changes import ComposedChange
 from rapyer.committing import session_of
 from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.documents import FAILED, PK, load_document, with_unread
@@ -91,7 +91,9 @@ class Storage(Embedded, links.Document):
             written(self, text)
 
         try:
-            await perform(Change("save", self, None, primitives, lambda: None, settle=settle))
+            await perform(
+                ComposedChange("save", self, None, primitives, lambda: None, settle=settle)
+            )
         except errors.OutcomeUnknownError:
             baseline.remember(self, None)
             raise
@@ -125,7 +127,9 @@ class Storage(Embedded, links.Document):
                 *(Primitive("take", (), (name.encode(),)) for name in gone),
             ]
 
-        await perform(Change("save_changes", self, None, primitives, lambda: None, texts=texts))
+        await perform(
+            ComposedChange("save_changes", self, None, primitives, lambda: None, texts=texts)
+        )
         return self
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
@@ -168,7 +172,9 @@ class Storage(Embedded, links.Document):
                 _take_over(self, load_document(type(self), key, answers[0]))
 
             await perform(
-                Change("load", self, None, primitives, lambda: None, settle=settle, effect="read")
+                ComposedChange(
+                    "load", self, None, primitives, lambda: None, settle=settle, effect="read"
+                )
             )
             return self
         _take_over(self, await type(self)._read(key))
@@ -236,7 +242,7 @@ class Storage(Embedded, links.Document):
             def primitives(path: Path) -> list[Primitive]:
                 return [Primitive("drop", ())]
 
-            change = Change(
+            change = ComposedChange(
                 "delete", self, None, primitives, lambda: None, lambda a: True, effect="destructive"
             )
             return await perform(change)  # type: ignore[no-any-return]

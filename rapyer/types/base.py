@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema
 
 from rapyer import links
 from rapyer.batch import perform
-from rapyer.changes import Change
+from rapyer.changes import ComposedChange
 from rapyer.located import Located
 from rapyer.operations import register_operations
 from rapyer.paths import Path
@@ -65,7 +65,7 @@ class RedisType(Located):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (text, b""))]
 
-        queued = await perform(Change("save", self, None, primitives, lambda: None))
+        queued = await perform(ComposedChange("save", self, None, primitives, lambda: None))
         return self if queued is None else queued
 
     async def load(self) -> Self:

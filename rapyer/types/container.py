@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from rapyer import links
 from rapyer.binding import is_held_elsewhere, link, native, register_wrap
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.errors import ConstraintError, DetachedError
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec, any_spec, native_class
@@ -129,7 +129,7 @@ class Container(RedisType, links.EchoedNode):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("cas", path, (), rewrite, guess)]
 
-        return Change(verb, self, self, primitives, local, lambda answers: answers[0])
+        return ComposedChange(verb, self, self, primitives, local, lambda answers: answers[0])
 
     def _clear_change(
         self, verb: str, empty: bytes, kind: bytes, local: Callable[[], None]
@@ -139,7 +139,9 @@ class Container(RedisType, links.EchoedNode):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (empty, kind))]
 
-        return Change(verb, self, self, primitives, local, growth=-len(self), effect="destructive")
+        return ComposedChange(
+            verb, self, self, primitives, local, growth=-len(self), effect="destructive"
+        )
 
     def _decode_item(self, spec: ValueSpec, text: bytes) -> Any:
         """The value of a popped item; one that does not fit the annotation is returned as plain JSON."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from rapyer import links
 from rapyer.batch import apply_now, current_batch, perform
 from rapyer.binding import link, live, native
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.operations import operation
 from rapyer.paths import Path
@@ -24,7 +24,8 @@ from rapyer.types.container import (
     pending_steps,
     register_container,
 )
-from rapyer.types.scalars import Scalar, change_of_step
+from rapyer.types.inplace import change_of_step
+from rapyer.types.scalars import Scalar
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_values
@@ -170,7 +171,9 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     def _key(self, key: Any) -> Any:
         spec = self.__rapyer_spec_of__()
-        return key if spec.core["type"] == "typed-dict" else spec.key.validate_python(key)
+        if spec.core["type"] == "typed-dict" or (type(key) is str and spec.key.takes_any_text):
+            return key
+        return spec.key.validate_python(key)
 
     def _value(self, key: Any, value: Any) -> Any:
         return self.__rapyer_child_spec__(key).validate_python(value)
@@ -179,8 +182,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         return self.__rapyer_child_spec__(key).to_json(value)  # type: ignore[no-any-return]
 
     def _simple(self) -> bool:
-        spec = self.__rapyer_spec_of__()
-        return not spec.has_validators and spec.min_length is None and spec.max_length is None
+        return self.__rapyer_spec_of__().is_unlimited
 
     def _whole(self, verb: str, function: Callable[[dict[Any, Any]], Any]) -> Change:
         def local() -> Any:
@@ -196,14 +198,23 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     # -- changes ---------------------------------------------------------------------------------
 
-    def _set_change(self, verb: str, entries: Mapping[Any, Any], guard: bytes = b"") -> Change:
+    def _set_change(
+        self, verb: str, entries: Mapping[Any, Any], *, only_new: bool = False
+    ) -> Change:
         valid = {}
         for key, value in entries.items():
             key = self._key(key)
             valid[key] = self._value(key, value)
+
+        def update(content: dict[Any, Any]) -> None:
+            for key, value in valid.items():
+                if not only_new or not dict.__contains__(content, key):
+                    dict.__setitem__(content, key, value)
+
         if not self._simple():
-            return self._whole(verb, lambda content: content.update(valid))
+            return self._whole(verb, update)
         steps = [(self._key_text(key), self._text(key, value)) for key, value in valid.items()]
+        guard = b"absent" if only_new else b""
 
         def primitives(path: Path) -> list[Primitive]:
             if not steps:
@@ -211,13 +222,16 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
             return [Primitive("set", (*path, key), (text, guard)) for key, text in steps]
 
         def local() -> None:
-            dict.update(self, valid)
+            update(self)
             for key, value in valid.items():
                 if isinstance(value, BaseModel):
                     self._live_at(key)  # linked now, so that a second place gets a copy of its own
 
-        new = sum(1 for key in valid if not dict.__contains__(self, key))
-        return Change(verb, self, self, primitives, local, growth=new)
+        new = 0
+        for key in valid:
+            if not dict.__contains__(self, key):
+                new += 1
+        return ComposedChange(verb, self, self, primitives, local, growth=new)
 
     def _remove_change(self, verb: str, key: Any) -> Change:
         key = self._key(key)
@@ -229,7 +243,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
             return [Primitive("remove", (*path, text))]
 
         growth = -1 if dict.__contains__(self, key) else 0
-        return Change(
+        return ComposedChange(
             verb,
             self,
             self,
@@ -253,7 +267,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
             return default if answers[0] is None else self._decode_item(spec, answers[0])
 
         growth = -1 if dict.__contains__(self, key) else 0
-        return Change(
+        return ComposedChange(
             verb,
             self,
             self,
@@ -289,7 +303,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
             return key, self._decode_item(self.__rapyer_child_spec__(key), value_text)
 
         growth = -1 if len(self) else None
-        return Change(
+        return ComposedChange(
             verb, self, self, primitives, local, decode, growth=growth, effect="destructive"
         )
 
@@ -326,11 +340,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         """The live value at ``key``, which is set to ``default`` where there is none."""
         if dict.__contains__(self, key) and current_batch() is None:
             return self._live_at(key)
-        held = dict.get(self, key, _ABSENT)
-        change = self._set_change("setdefault", {key: default}, b"absent")
-        if held is not _ABSENT:
-            change.local = lambda: None
-        apply_now(change)
+        apply_now(self._set_change("setdefault", {key: default}, only_new=True))
         return self._live_at(key)
 
     def pop(self, key: K, default: Any = _ABSENT, /) -> Any:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from rapyer import links
 from rapyer.batch import apply_now, current_batch, perform
 from rapyer.binding import live, native
-from rapyer.changes import Change
+from rapyer.changes import Change, ComposedChange
 from rapyer.errors import DetachedError
 from rapyer.operations import operation
 from rapyer.paths import Path
@@ -25,7 +25,8 @@ from rapyer.types.container import (
     pending_steps,
     register_container,
 )
-from rapyer.types.scalars import ListSlot, Scalar, change_of_step
+from rapyer.types.inplace import change_of_step
+from rapyer.types.scalars import ListSlot, Scalar
 
 T = TypeVar("T")
 _list = builtins.list
@@ -229,7 +230,7 @@ class RedisList(Container, list[T], Generic[T]):
             list.extend(self, items)
             self._own(range(len(self) - len(items), len(self)))
 
-        return Change(verb, self, self, primitives, local, growth=len(items))
+        return ComposedChange(verb, self, self, primitives, local, growth=len(items))
 
     def _insert_change(self, verb: str, index: SupportsIndex, value: Any) -> Change:
         item, position = self._item(value), index.__index__()
@@ -246,7 +247,7 @@ class RedisList(Container, list[T], Generic[T]):
             if isinstance(item, BaseModel):
                 self._own(range(len(self)))
 
-        return Change(verb, self, self, primitives, local, growth=1)
+        return ComposedChange(verb, self, self, primitives, local, growth=1)
 
     def _set_change(self, verb: str, position: int, value: Any) -> Change:
         item = self._item(value)
@@ -261,7 +262,7 @@ class RedisList(Container, list[T], Generic[T]):
             list.__setitem__(self, position, item)
             self._own([position])
 
-        return Change(verb, self, self, primitives, local, growth=0)
+        return ComposedChange(verb, self, self, primitives, local, growth=0)
 
     def _pop_change(self, verb: str, index: SupportsIndex, mode: bytes) -> Change:
         position = index.__index__()
@@ -287,7 +288,7 @@ class RedisList(Container, list[T], Generic[T]):
             return None if answers[0] is None else self._decode_item(spec.item, answers[0])
 
         growth = -1 if len(self) else 0
-        return Change(
+        return ComposedChange(
             verb, self, self, primitives, local, decode, growth=growth, effect="destructive"
         )
 

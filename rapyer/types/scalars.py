@@ -1,16 +1,15 @@
 """The immutable Redis types: str, int, float, bytes and datetime.
 
 An immutable value cannot change itself. An in-place operator makes a new value that remembers from what
-and how it was made (:class:`Pending`); when it is assigned back to its place inside a pipeline, the
-parent queues that operation instead of an absolute value. :func:`change_of_step` says which.
+and how it was made (:class:`~rapyer.types.inplace.Pending`); when it is assigned back to its place inside
+a pipeline, the parent queues that operation instead of an absolute value.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -19,52 +18,16 @@ from rapyer import links
 from rapyer.batch import current_batch, perform
 from rapyer.binding import link, register_wrap
 from rapyer.changes import Change
-from rapyer.errors import DetachedError, InvalidValueError
-from rapyer.numbers import INT64_MAX, INT64_MIN
 from rapyer.operations import operation
-from rapyer.paths import Path
-from rapyer.schema import ValueSpec
-from rapyer.script import Primitive
 from rapyer.types.base import RedisType
+from rapyer.types.inplace import OPERATORS, PENDING, Pending, Step, increment
 
-PENDING = "__rapyer_pending__"
-_NOT_MADE: Any = object()
 LIVE_TYPE = "rapyer_live_type"
 """The key in a schema's metadata that names a live type other than that of the native type."""
 
 
-class Step(NamedTuple):
-    """One in-place operator with its operand, as in ``value += operand``."""
-
-    symbol: str
-    operand: Any
-
-
-class Pending(NamedTuple):
-    """How a value was made: the in-place steps, and the live value they started from."""
-
-    base: Any
-    steps: tuple[Step, ...]
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+=": operator.add,
-    "-=": operator.sub,
-    "*=": operator.mul,
-    "/=": operator.truediv,
-    "//=": operator.floordiv,
-    "%=": operator.mod,
-    "**=": operator.pow,
-    "<<=": operator.lshift,
-    ">>=": operator.rshift,
-    "&=": operator.and_,
-    "|=": operator.or_,
-    "^=": operator.xor,
-}
-
-
 def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
-    function = _OPERATORS[symbol]
+    function = OPERATORS[symbol]
 
     def operate(self: Any, other: Any) -> Any:
         if isinstance(other, RedisType):
@@ -109,138 +72,8 @@ class Scalar(RedisType):
     def __repr__(self) -> str:
         return repr(self.clone())
 
-    def __rapyer_number_change__(
-        self, verb: str, amount: Any, spec: ValueSpec | None = None
-    ) -> Change:
-        """The change that adds ``amount`` (a native number) to the stored one."""
-        kind = self.python_type
-        if spec is None:
-            spec = self.__rapyer_spec_of__()
-        amount = _exact_amount(kind, amount)
-        if spec.bounds is None:
-            return transform(verb, self, [Step("+=", amount)], spec)
-        text = repr(amount).encode()
-        name = b"integer" if kind is int else b"number"
-        arguments = (text, name, *spec.encoded_bounds)
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("incr", path, arguments)]
-
-        def decode(answers: Sequence[Any]) -> Any:
-            return kind(answers[0])
-
-        return _change(verb, self, primitives, lambda value: kind(value + amount), decode)
-
-
-def _change(
-    verb: str,
-    owner: Any,
-    primitives: Callable[[Path], Sequence[Primitive]],
-    compute: Callable[[Any], Any],
-    decode: Callable[[Sequence[Any]], Any],
-) -> Change:
-    """The change that puts another value in the place of immutable ``owner``.
-
-    ``compute`` makes it out of the local value, ``decode`` out of the server's answers.
-    """
-    parent = links.parent_of(owner)
-    made = _NOT_MADE
-
-    def local() -> Any:
-        nonlocal made
-        value = compute(parent.__rapyer_current__(owner))
-        if type(value) is owner.python_type:
-            value = type(owner)(value)
-        made = parent.__rapyer_store__(owner, value)
-        return made
-
-    def settle(answers: Sequence[Any], stamp: int) -> None:
-        if made is not _NOT_MADE:
-            try:
-                if parent.__rapyer_current__(owner) is not made:
-                    return
-            except (DetachedError, LookupError):
-                return
-        parent.__rapyer_settle_scalar__(owner, decode(answers), stamp)
-
-    return Change(verb, owner, parent, primitives, local, decode, settle)
-
-
-def _exact_amount(kind: type, amount: Any) -> Any:
-    if isinstance(amount, bool) or not isinstance(amount, int | float):
-        raise TypeError(f"an amount must be a number, not {type(amount).__name__}")
-    if kind is int:
-        if isinstance(amount, float):
-            if not amount.is_integer():
-                raise InvalidValueError(
-                    f"cannot add {amount!r} to an integer field without losing its fraction"
-                )
-            amount = int(amount)
-        if not INT64_MIN <= amount <= INT64_MAX:
-            raise InvalidValueError(f"{amount} does not fit into a signed 64-bit integer")
-        return int(amount)
-    amount = float(amount)
-    if amount - amount != 0:
-        raise InvalidValueError(f"{amount!r} cannot be stored: JSON knows only finite numbers")
-    return amount
-
-
-def transform(verb: str, owner: Any, steps: Sequence[Step], spec: ValueSpec) -> Change:
-    """The change that computes the new value from the stored one in Python, compared and set."""
-
-    def compute(value: Any) -> Any:
-        for step in steps:
-            value = _OPERATORS[step.symbol](value, step.operand)
-        return spec.validate_python(value)
-
-    def rewrite(text: bytes) -> tuple[bytes, Any]:
-        new = compute(spec.validate_json(text))
-        return spec.to_json(new), new
-
-    guess = spec.to_json(links.parent_of(owner).__rapyer_current__(owner))
-
-    def primitives(path: Path) -> list[Primitive]:
-        return [Primitive("cas", path, (), rewrite, guess)]
-
-    return _change(
-        verb, owner, primitives, lambda value: compute(_native(value)), lambda answers: answers[0]
-    )
-
-
-def _native(value: Any) -> Any:
-    return value.clone() if isinstance(value, RedisType) else value
-
-
-def change_of_step(owner: Any, step: Step) -> Change:
-    """The change that carries out ``owner <symbol>= operand`` on the stored value."""
-    spec = owner.__rapyer_spec_of__()
-    if (
-        owner.python_type in (int, float)
-        and step.symbol in ("+=", "-=")
-        and not isinstance(step.operand, complex)
-    ):
-        operand = step.operand
-        if owner.python_type is float and isinstance(operand, int):
-            operand = float(operand)  # there is no integer -0
-        amount = +operand if step.symbol == "+=" else -operand
-        if amount != INT64_MAX + 1:  # what is left of ``-= INT64_MIN`` is no 64-bit amount
-            change: Change = owner.__rapyer_number_change__(step.symbol, amount, spec)
-            return change
-    if owner.python_type is str and step.symbol == "+=" and not spec.constrained:
-        return _append_text(owner, step.operand, spec)
-    return transform(step.symbol, owner, [step], spec)
-
-
-def _append_text(owner: Any, text: str, spec: ValueSpec) -> Change:
-    addition = spec.to_json(text)
-
-    def primitives(path: Path) -> list[Primitive]:
-        return [Primitive("strapp", path, (addition,))]
-
-    def decode(answers: Sequence[Any]) -> Any:
-        return spec.validate_json(answers[0])
-
-    return _change("+=", owner, primitives, lambda value: str(value) + text, decode)
+    def __rapyer_increment__(self, amount: Any) -> Change:
+        return increment("increase", self, amount, self.__rapyer_spec_of__())
 
 
 class RedisStr(Scalar, str):
@@ -307,7 +140,7 @@ class RedisInt(Scalar, int):
         :class:`~rapyer.errors.ConstraintError`, all with the stored value unchanged. Sends one EVALSHA
         (JSON.NUMINCRBY).
         """
-        return await perform(self.__rapyer_number_change__("increase", amount))  # type: ignore[no-any-return]
+        return await perform(self.__rapyer_increment__(amount))  # type: ignore[no-any-return]
 
     aincrease = increase
 
@@ -346,7 +179,7 @@ class RedisFloat(Scalar, float):
     )
     async def increase(self, amount: float = 1) -> float:
         """Like :meth:`RedisInt.increase`, with a float."""
-        return await perform(self.__rapyer_number_change__("increase", amount))  # type: ignore[no-any-return]
+        return await perform(self.__rapyer_increment__(amount))  # type: ignore[no-any-return]
 
     aincrease = increase
 
