@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks [--rounds 7] [--only NAME …] [--json]``: the table of ratios.
 
 Every measure runs rapyer and its yardstick in turns on the same server, for several rounds, and reports
-the median of the per-round ratios with their spread. Single operations count client CPU
+the median of the per-round ratios with their spread, and the ratio of the fastest rounds, which tells
+more on a machine that is busy. Single operations count client CPU
 (``time.process_time``), concurrent ones and whole processes wall time. Timings decide no test.
 
 ``--growth`` shows instead how the time grows with the size of a document and the number of keys;

@@ -159,6 +159,11 @@ class Costs:
         """The median of the rounds' ratios."""
         return statistics.median(self.ratios) if self.ratios else None
 
+    @property
+    def ratio_of_fastest(self) -> float | None:
+        """That of each side's cheapest round, which other programs on the machine disturbed least."""
+        return min(self.ours) / min(self.yardstick) if self.yardstick else None
+
 
 async def check(measure: Measure, setting: Setting, pair: Pair) -> None:
     """Run both sides once, and see to it that they do the same where they should."""

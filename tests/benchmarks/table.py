@@ -10,7 +10,8 @@ from tests.benchmarks.measure import Costs, Measure
 Row = dict[str, Any]
 _NOTHING = "\N{EN DASH}"
 _HEAD = (
-    *("measure", "yardstick", "ratio", "spread", "target", "stretch"),
+    *("measure", "yardstick", "ratio", "spread", "of the fastest"),
+    *("target", "stretch"),
     *("verdict", "ours", "yardstick"),
 )
 
@@ -26,7 +27,7 @@ def verdict(ratio: float | None, target: float | None, stretch: float | None) ->
 
 def row_of(measure: Measure, costs: Costs) -> Row:
     """The result of one measure. The verdict is of the ratio as it is printed."""
-    ratio = None if costs.ratio is None else round(costs.ratio, 2)
+    ratio, fastest = _rounded(costs.ratio), _rounded(costs.ratio_of_fastest)
     scale, unit = (1, "bytes") if measure.unit == "bytes" else (1e6, "us")
     theirs = statistics.median(costs.yardstick) * scale if costs.yardstick else None
     return {
@@ -35,6 +36,7 @@ def row_of(measure: Measure, costs: Costs) -> Row:
         "ratio": ratio,
         "lowest": round(min(costs.ratios), 2) if costs.yardstick else None,
         "highest": round(max(costs.ratios), 2) if costs.yardstick else None,
+        "ratio_of_fastest": fastest,
         "target": measure.target,
         "stretch": measure.stretch,
         "verdict": verdict(ratio, measure.target, measure.stretch),
@@ -43,6 +45,10 @@ def row_of(measure: Measure, costs: Costs) -> Row:
         f"yardstick_{unit}": None if theirs is None else round(theirs, 1),
         "ratios": [round(found, 3) for found in costs.ratios],
     }
+
+
+def _rounded(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio, 2)
 
 
 def targets(rows: list[Row]) -> tuple[int, int]:
@@ -72,6 +78,7 @@ def _line(row: Row) -> tuple[str, ...]:
         shown(row["yardstick"]),
         _NOTHING if ratio is None else f"**{ratio:.2f}**",
         _NOTHING if ratio is None else spread,
+        shown(row["ratio_of_fastest"]),
         *(shown(row[name]) for name in ("target", "stretch", "verdict")),
         *(quantity(row[f"{side}_{unit}"], unit) for side in ("ours", "yardstick")),
     )
