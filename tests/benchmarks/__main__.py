@@ -1,8 +1,12 @@
 """``python -m tests.benchmarks [--rounds 7] [--only NAME …] [--json]``: the table of ratios.
 
 Every measure runs rapyer and its yardstick in turns on the same server, for several rounds, and reports
-the median of the per-round ratios with their spread. Single operations count client CPU
+the median of the per-round ratios with their spread, and the ratio of the fastest rounds, which tells
+more on a machine that is busy. Single operations count client CPU
 (``time.process_time``), concurrent ones and whole processes wall time. Timings decide no test.
+
+``--growth`` shows instead how the time grows with the size of a document and the number of keys;
+``--check`` only runs every measure once and sees to it that both sides store the same.
 """
 
 from __future__ import annotations
@@ -10,51 +14,68 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
-import statistics
 import sys
 import tempfile
+from pathlib import Path
 
 from rapyer.embedded import EmbeddedServer
-from tests.benchmarks.measures import MEASURES, Measure, Setting, prepare
+from tests.benchmarks import bulk, concurrency, documents, growth, processes
+from tests.benchmarks.machine import in_words, machine
+from tests.benchmarks.measure import check, take_turns
+from tests.benchmarks.setting import prepared, yardstick_client
+from tests.benchmarks.table import row_of, table, targets
+
+MEASURES = (
+    *(*documents.MEASURES, *bulk.MEASURES, *concurrency.MEASURES),
+    *(*processes.MEASURES, *bulk.MEMORY),
+)
+_KEYS = 200_000
 
 
-def row(
-    measure: Measure, ratios: list[float], ours: list[float], theirs: list[float]
-) -> dict[str, object]:
-    return {
-        "measure": measure.name,
-        "yardstick": measure.yardstick,
-        "ratio": round(statistics.median(ratios), 2),
-        "lowest": round(min(ratios), 2),
-        "highest": round(max(ratios), 2),
-        "target": measure.target,
-        "stretch": measure.stretch,
-        "ours_us": round(statistics.median(ours) * 1e6, 1),
-        "yardstick_us": round(statistics.median(theirs) * 1e6, 1),
-    }
-
-
-async def run(socket: str, rounds: int, only: list[str]) -> list[dict[str, object]]:
-    setting: Setting = await prepare(socket)
+async def compared(socket: str, directory: Path, options: argparse.Namespace) -> None:
+    """Print the first table."""
+    chosen = [
+        measure
+        for measure in MEASURES
+        if not options.only or measure.name.startswith(tuple(options.only))
+    ]
+    if not chosen:
+        raise SystemExit(f"no measure's name begins with {' or '.join(options.only)}")
     rows = []
-    try:
-        for measure in MEASURES:
-            if only and not measure.name.startswith(tuple(only)):
+    async with prepared(socket, directory, 500 if options.check else _KEYS) as setting:
+        found = await machine(setting.raw)
+        for measure in chosen:
+            if options.check:
+                if measure.varies:
+                    await check(measure, setting, await measure.setup(setting))
+                    print(f"{measure.name}: runs")
                 continue
-            ours, theirs, ratios = [], [], []
-            pair = await measure.setup(setting)
-            for number in range(rounds + 1):
-                first, second = await pair.ours(), await pair.yardstick()
-                if number:  # the first round warms up
-                    ours.append(first)
-                    theirs.append(second)
-                    ratios.append(first / second)
-            rows.append(row(measure, ratios, ours, theirs))
-            print(f"{measure.name}: {rows[-1]['ratio']}", file=sys.stderr)
+            rows.append(row_of(measure, await take_turns(measure, setting, options.rounds)))
+            ratio = rows[-1]["ratio"]
+            print(f"{measure.name}: {'done' if ratio is None else ratio}", file=sys.stderr)
+    if options.check:
+        return
+    if options.json:
+        met, count = targets(rows)
+        answer = {"machine": found, "rounds": options.rounds, "measures": rows}
+        print(json.dumps({**answer, "targets": count, "targets_met": met}, indent=1))
+        return
+    print(f"{in_words(found)}; rounds: {options.rounds}\n\n{table(rows)}")
+
+
+async def grown(socket: str, options: argparse.Namespace) -> None:
+    """Print the tables of growth."""
+    raw = yardstick_client(socket)
+    try:
+        found = await machine(raw)
+        sizes, counts = await growth.measured(socket, raw, options.rounds, options.keys)
     finally:
-        await setting.close()
-    return rows
+        await raw.aclose()
+    if options.json:
+        answer = {"machine": found, "rounds": options.rounds, "sizes": sizes, "keys": counts}
+        print(json.dumps(answer, indent=1))
+        return
+    print(f"{in_words(found)}; rounds: {options.rounds}\n\n{growth.tables(sizes, counts)}")
 
 
 def main() -> None:
@@ -62,25 +83,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds a measure (default 7)")
     parser.add_argument("--only", nargs="*", default=[], help="how the measures' names begin")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--growth", action="store_true", help="the tables of growth instead")
+    parser.add_argument(
+        "--keys",
+        type=int,
+        default=growth.COUNTS[-1],
+        help="with --growth: the most keys (default %(default)s)",
+    )
+    parser.add_argument("--check", action="store_true", help="run everything once, time nothing")
     options = parser.parse_args()
+    if options.rounds < 1 or options.keys < 1:
+        parser.error("--rounds and --keys must be at least 1")
     with tempfile.TemporaryDirectory() as directory:
-        server = EmbeddedServer(directory)
+        server = EmbeddedServer(Path(directory, "server"))
         socket = server.ensure_running()
         try:
-            rows = asyncio.run(run(str(socket), options.rounds, options.only))
+            if options.growth:
+                asyncio.run(grown(socket, options))
+            else:
+                asyncio.run(compared(socket, Path(directory), options))
         finally:
             server.stop()
-    if options.json:
-        print(json.dumps(rows, indent=1))
-        return
-    print(f"{platform.machine()}, Python {platform.python_version()}, {options.rounds} rounds\n")
-    print("| measure | yardstick | ratio | spread | target | stretch | ours µs | yardstick µs |")
-    print("|---|---|---|---|---|---|---|---|")
-    for r in rows:
-        print(
-            f"| {r['measure']} | {r['yardstick']} | **{r['ratio']}** | {r['lowest']} to {r['highest']} "
-            f"| {r['target']} | {r['stretch']} | {r['ours_us']} | {r['yardstick_us']} |"
-        )
 
 
 if __name__ == "__main__":
