@@ -109,12 +109,12 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     def __rapyer_client__(self) -> AsyncClient:
         return client_of(type(self).Meta, type(self).__name__)
 
-    def __rapyer_refuse_key_change__(
-        self, verb: str, path: Path, texts: Mapping[str, bytes] | None
-    ) -> None:
+    def __rapyer_key_guard__(self) -> links.KeyGuard | None:
+        return None if type(self).__rapyer_key_field__ is None else self._refuse_key_change
+
+    def _refuse_key_change(self, verb: str, path: Path, texts: Mapping[str, bytes] | None) -> None:
         field = type(self).__rapyer_key_field__
-        if field is None:
-            return
+        assert field is not None
         check_key_unchanged(self)
         stored = getattr(self, PK, None)
         if texts is not None and not path and field in texts:
@@ -144,8 +144,9 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
         def __setattr__(self, name: str, value: Any) -> None:
             cls = type(self)
-            if name in cls.__pydantic_fields__:
-                self.__rapyer_assign__(name, value)
+            field = cls.__pydantic_fields__.get(name)
+            if field is not None:
+                self.__rapyer_assign_field__(field, name, value)
                 unread = getattr(self, FAILED, None)
                 if unread and name in unread:  # what could not be read is replaced now
                     rest = {other: text for other, text in unread.items() if other != name}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from rapyer import links
 from rapyer.changes import Change
 from rapyer.errors import DetachedError
-from rapyer.links import PLACE, EchoedNode
+from rapyer.links import PARENT, PLACE, EchoedNode
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT
 
@@ -79,11 +79,12 @@ def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
                 return
             path = place[1]
             break
-    if change.texts is not None:
-        for name, text in change.texts.items():
-            _write_down(synced, (*path, name), text, owner)
+    texts = change.texts
+    if texts is not None:
+        for name in texts:
+            _write_down(synced, (*path, name), texts[name], owner)
         return
-    parent = links.parent_of(owner)
+    parent = getattr(owner, PARENT, None)
     if parent is not None:
         try:
             value = parent.__rapyer_current__(owner)

@@ -20,7 +20,7 @@ from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.committing import commit, echo_of, refresh_of, session_of, sets_ttl
 from rapyer.errors import ConfigurationError
 from rapyer.lending import Lent, replace_in_snapshot
-from rapyer.links import PARENT, PLACE, Document, EchoedNode, Node, find, locate
+from rapyer.links import PARENT, PLACE, Document, EchoedNode, KeyGuard, Node, find, locate
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive, Refused, Step, submit
@@ -35,6 +35,11 @@ def current_batch() -> Batch | None:
     """The batch that collects the changes of the running task, if there is one."""
     batch = _active.get()
     return batch if batch is not None and batch.task is _current_task() else None
+
+
+def may_collect() -> bool:
+    """Whether there may be a :func:`current_batch`; quicker to ask."""
+    return _active.get() is not None
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -74,7 +79,7 @@ def _changed_names(change: Change) -> Iterable[str] | None:
         return change.texts
     if getattr(owner, PARENT, None) is touched:
         place = getattr(owner, PLACE)
-        return (place,) if isinstance(place, str) else None
+        return (place,) if type(place) is str else None
     return None
 
 
@@ -87,6 +92,9 @@ class Batch:
         self._snapshots: dict[int, Snapshot] = {}
         self._lent: dict[tuple[int, Any], Lent] = {}
         self._watched: list[tuple[Document, Step]] = []
+        self._document: Document | None = None
+        self._key = ""
+        self._key_guard: KeyGuard | None = None
 
     # -- collecting ------------------------------------------------------------------------------
 
@@ -129,18 +137,17 @@ class Batch:
     ) -> Any:
         """Apply ``change`` locally and queue it; returns the local result. ``answer`` gets the server's."""
         document, path = place
-        if change.effect != "read":
-            document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
-        last = self.operations[-1] if self.operations else None
-        if last is not None and last.document is document:
-            key = last.key
-        else:
-            key = document.__rapyer_key__()
+        if document is not self._document:
+            self._key = document.__rapyer_key__()
+            self._key_guard = document.__rapyer_key_guard__()
+            self._document = document
+        if self._key_guard is not None and change.effect != "read":
+            self._key_guard(change.verb, path, change.texts)
         steps = change.primitives(path)
         if change.touched is not None:
             self.touch(change.touched, _changed_names(change))
         local = change.local()
-        self.operations.append(QueuedOperation(document, key, path, change, steps, answer))
+        self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local
 
     def _restore(self) -> None:
@@ -153,6 +160,7 @@ class Batch:
         self._forget()
 
     def _forget(self) -> None:
+        self._document = None
         self.operations.clear()
         self._snapshots.clear()
         self._watched.clear()
@@ -215,8 +223,8 @@ async def perform(change: Change) -> Any:
         queued: Queued[Any] = Queued(change.verb)
         batch.queue(change, place, queued)
         return queued
-    if change.effect != "read":
-        document.__rapyer_refuse_key_change__(change.verb, path, change.texts)
+    if change.effect != "read" and (guard := document.__rapyer_key_guard__()) is not None:
+        guard(change.verb, path, change.texts)
     key = document.__rapyer_key__()
     primitives = change.primitives(path)
     steps = [(key, step) for step in primitives]

@@ -15,10 +15,9 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from rapyer.links import PARENT, PLACE, Node
-from rapyer.schema import ValueSpec
 
-Wrap: TypeAlias = Callable[[Any, Node, Any, Callable[[Any], ValueSpec]], Any]
-"""``(value, parent, place, spec_at) -> live value``; ``spec_at(place)`` is asked only when needed."""
+Wrap: TypeAlias = Callable[[Any, Node, Any], Any]
+"""``(value, parent, place) -> live value``."""
 
 
 class _Wraps(dict[type, "Wrap | None"]):
@@ -30,13 +29,14 @@ class _Wraps(dict[type, "Wrap | None"]):
         return wrap
 
 
-_wraps = _Wraps()
+WRAPS = _Wraps()
+"""How values of a type become live; None: they need no life."""
 _families: list[tuple[type, Wrap]] = []
 
 
 def register_wrap(cls: type, wrap: Wrap) -> None:
     """Values whose type is exactly ``cls`` become live through ``wrap``."""
-    _wraps[cls] = wrap
+    WRAPS[cls] = wrap
 
 
 def register_family(base: type, wrap: Wrap) -> None:
@@ -46,10 +46,8 @@ def register_family(base: type, wrap: Wrap) -> None:
 
 def live(value: Any, parent: Node, place: Any) -> Any:
     """``value`` as a live value at ``place`` of ``parent``; itself where it needs no life."""
-    wrap = _wraps[type(value)]
-    if wrap is None:
-        return value
-    return wrap(value, parent, place, parent.__rapyer_child_spec__)
+    wrap = WRAPS[type(value)]
+    return value if wrap is None else wrap(value, parent, place)
 
 
 def is_held_elsewhere(value: Any, parent: Node, place: Any) -> bool:

@@ -7,8 +7,8 @@ changed meanwhile leads to today's index, and a value that was replaced leads no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rapyer.errors import DetachedError
 from rapyer.paths import Path, Segment
@@ -16,6 +16,9 @@ from rapyer.paths import Path, Segment
 if TYPE_CHECKING:
     from rapyer.config import AsyncClient
     from rapyer.schema import ValueSpec
+
+KeyGuard: TypeAlias = Callable[[str, Path, "Mapping[str, bytes] | None"], None]
+"""``(verb, path, texts)``: raises where a change at ``path`` (or of fields ``texts``) would change the key."""
 
 PARENT = "__rapyer_parent__"
 PLACE = "__rapyer_place__"
@@ -104,10 +107,9 @@ class Document(Node):
     def __rapyer_catch_up__(self, text: bytes) -> None:
         """Take over what others changed since the document was last read; ``text`` is what is stored."""
 
-    def __rapyer_refuse_key_change__(
-        self, verb: str, path: Path, texts: Mapping[str, bytes] | None
-    ) -> None:
-        """Raise where a change at ``path`` (or of fields ``texts``) would change what the key is made of."""
+    def __rapyer_key_guard__(self) -> KeyGuard | None:
+        """What refuses changes of what the key is made of; None where no change can do that."""
+        return None
 
     def __rapyer_refresh__(self) -> int | None:
         """The milliseconds to which an operation sets the TTL again, if the model asks for that."""

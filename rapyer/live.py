@@ -16,11 +16,20 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from rapyer import links
 from rapyer.baseline import BASELINE, capture
 from rapyer.batch import apply_now, current_batch
-from rapyer.binding import copy_natively, is_held_elsewhere, link, live, native, register_family
+from rapyer.binding import (
+    WRAPS,
+    copy_natively,
+    is_held_elsewhere,
+    link,
+    live,
+    native,
+    register_family,
+)
 from rapyer.changes import Change, ComposedChange
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
@@ -34,7 +43,7 @@ from rapyer.schema import (
 )
 from rapyer.script import Primitive
 from rapyer.types.container import Container, pending_steps
-from rapyer.types.inplace import PENDING, change_of_step
+from rapyer.types.inplace import Increment, change_of_step
 from rapyer.types.scalars import Scalar
 
 STAMPS = "__rapyer_stamps__"
@@ -60,15 +69,19 @@ class LiveField:
             from rapyer.expressions import FieldReference
 
             return FieldReference.of_model(owner, name)
+        values = instance.__dict__
         try:
-            value = instance.__dict__[name]
+            value = values[name]
         except KeyError:
             raise AttributeError(
                 f"{type(instance).__name__!r} object has no attribute {name!r}"
             ) from None
-        made = live(value, instance, name)
+        wrap = WRAPS[type(value)]
+        if wrap is None:
+            return value
+        made = wrap(value, instance, name)
         if made is not value:
-            instance.__dict__[name] = made
+            values[name] = made
         return made
 
     def __set__(self, instance: Any, value: Any) -> None:
@@ -151,7 +164,7 @@ class ModelNode(links.Node):
     def __rapyer_hand_out_extra__(self, name: str, value: Any) -> Any:
         """An extra field's value as it is; its reader may change it in place."""
         if not name.startswith("_"):
-            _hand_out(value, self, name, lambda place: any_spec())
+            _hand_out(value, self, name, any_spec())
         return value
 
     def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
@@ -193,40 +206,48 @@ class ModelNode(links.Node):
 
     def __rapyer_assign__(self, name: str, value: Any) -> None:
         """Validate and assign one field; inside a pipeline the assignment is queued."""
-        if name not in type(self).__pydantic_fields__:  # type: ignore[attr-defined]
+        field = type(self).__pydantic_fields__.get(name)  # type: ignore[attr-defined]
+        if field is None:
             self.__rapyer_assign_extra__(name, value)
-            return
-        values = self.__dict__
-        current = values.get(name, _ABSENT)
-        batch = current_batch()
+        else:
+            self.__rapyer_assign_field__(field, name, value)
+
+    def __rapyer_assign_field__(self, field: FieldInfo, name: str, value: Any) -> None:
+        cls: Any = type(self)
+        current = self.__dict__.get(name, _ABSENT)
         if value is current and isinstance(value, links.Node):
             # what an in-place operator of a container assigns back
             self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
             return
-        cls: Any = type(self)
-        if cls.__pydantic_fields__[name].frozen or cls.model_config.get("frozen"):
+        config = cls.model_config
+        if field.frozen or config.get("frozen"):
             refuse_frozen(cls, name, value)
+        batch = current_batch()
         place = None if batch is None else links.find(self)
-        in_batch = place is not None
-        if batch is not None and place is not None and hasattr(value, PENDING):
+        if batch is not None and place is not None:
             steps = pending_steps(value, current)
             if steps is not None:
                 document, path = place
+                spec = field_spec(cls, name)
                 for step in steps:
-                    batch.queue(change_of_step(current, step), (document, (*path, name)))
+                    change = change_of_step(current, step, spec)
+                    if len(steps) == 1 and type(change) is Increment:
+                        change.take(value)
+                    batch.queue(change, (document, (*path, name)))
                 self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
                 return
         spec = field_spec(cls, name)
-        validated = spec.validate_python(_unwrapped(value))
-        if cls.model_config.get("validate_assignment"):
-            self._assign_validated(self.__rapyer_revalidated__({name: validated}), in_batch)
-            return
-
-        if batch is None or place is None:
+        if isinstance(value, Scalar | Container):
+            value = value.clone()
+        validated = spec.validate_python(value)
+        if config.get("validate_assignment"):
+            changed = self.__rapyer_revalidated__({name: validated})
+            self._assign_validated(changed, place is not None)
+        elif batch is None or place is None:
             capture(self)
             self.__rapyer_set__(name, validated)
-            return
-        batch.queue(Assignment(self, name, validated, spec.to_json(validated)), place)
+        else:
+            batch.queue(Assignment(self, name, validated, spec.to_json(validated)), place)
 
     def __rapyer_set__(self, name: str, value: Any) -> None:
         """Let the field ``name`` have a native ``value``, without queueing anything."""
@@ -395,16 +416,16 @@ def _is_stored(model: Any) -> bool:
     return model.__rapyer_parent__ is None and getattr(model, BASELINE, None) is not None
 
 
-def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+def _wrap_model(value: Any, parent: Any, place: Any) -> Any:
     if isinstance(value, ModelNode):
         if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:  # type: ignore[attr-defined]
             return value
         if is_held_elsewhere(value, parent, place) or _is_stored(value):
-            return _wrap_model(native(value), parent, place, spec_at)
+            return _wrap_model(native(value), parent, place)
         link(value, parent, place)
         return value
     if native_class(type(value)).__pydantic_root_model__:
-        return _hand_out(value, parent, place, spec_at)
+        return _hand_out(value, parent, place)
     shown = _shown.get(id(value.__dict__))
     if shown is not None and is_held_elsewhere(shown, parent, place):
         value = copy_natively(value)
@@ -423,13 +444,13 @@ def _wrap_model(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
 _IMMUTABLE = (type(None), bool, Enum, Decimal, UUID, date, time, timedelta)
 
 
-def _hand_out(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+def _hand_out(value: Any, parent: Any, place: Any, spec: ValueSpec | None = None) -> Any:
     """``value`` as it is: a set, a dataclass … that its reader may change without anybody noticing."""
     if not isinstance(value, _IMMUTABLE):
         capture(parent)
         batch = current_batch()
         if batch is not None and links.find(parent) is not None:
-            batch.lend(parent, place, value, spec_at(place))
+            batch.lend(parent, place, value, spec or parent.__rapyer_child_spec__(place))
     return value
 
 

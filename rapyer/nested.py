@@ -80,8 +80,9 @@ class View(Embedded):
 
     def __setattr__(self, name: str, value: Any) -> None:
         model: Any = self
-        if name in type(model).__pydantic_fields__:
-            self.__rapyer_assign__(name, value)
+        field = type(model).__pydantic_fields__.get(name)
+        if field is not None:
+            self.__rapyer_assign_field__(field, name, value)
         elif (
             model.__pydantic_extra__ is not None
             and current_batch() is not None

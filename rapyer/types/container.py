@@ -187,19 +187,19 @@ def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:
 def register_container(native_type: type, live_type: type[Any]) -> None:
     """Make ``native_type`` become ``live_type`` when it is taken out of its container."""
 
-    def wrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    def wrap(value: Any, parent: Any, place: Any) -> Any:
         made = live_type(value)
         link(made, parent, place)
-        setattr(made, SPEC, spec_at(place).of(value))
+        setattr(made, SPEC, parent.__rapyer_child_spec__(place).of(value))
         return made
 
-    def rewrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    def rewrap(value: Any, parent: Any, place: Any) -> Any:
         if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:
             return value
         if is_held_elsewhere(value, parent, place):
-            return wrap(value, parent, place, spec_at)
+            return wrap(value, parent, place)
         link(value, parent, place)
-        setattr(value, SPEC, spec_at(place).of(value))
+        setattr(value, SPEC, parent.__rapyer_child_spec__(place).of(value))
         return value
 
     register_wrap(native_type, wrap)

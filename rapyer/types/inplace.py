@@ -20,7 +20,7 @@ from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
-_NOT_MADE: Any = object()
+NOT_MADE: Any = object()
 
 
 class Step(NamedTuple):
@@ -56,13 +56,13 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 class ScalarChange(Change):
     """A change that puts another value in the place of immutable ``owner``."""
 
-    __slots__ = ("_made", "owner", "spec", "touched", "verb")
+    __slots__ = ("made", "owner", "spec", "touched", "verb")
     settles = True
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
         self.touched = links.parent_of(owner)
-        self._made = _NOT_MADE
+        self.made = NOT_MADE
 
     def compute(self, value: Any) -> Any:
         """What the local ``value`` becomes, or a value that was read."""
@@ -71,17 +71,21 @@ class ScalarChange(Change):
     def local(self) -> Any:
         parent: Any = self.touched
         owner = self.owner
+        if self.made is not NOT_MADE:  # by the operator itself
+            setattr(self.made, PENDING, None)
+            parent.__rapyer_hold__(getattr(owner, links.PLACE), self.made)
+            return self.made
         value = self.compute(parent.__rapyer_current__(owner))
         if type(value) is owner.python_type:
             value = type(owner)(value)
-        made = self._made = parent.__rapyer_store__(owner, value)
+        made = self.made = parent.__rapyer_store__(owner, value)
         return made
 
     def settle(self, answers: Sequence[Any], stamp: int) -> None:
         parent: Any = self.touched
-        if self._made is not _NOT_MADE:
+        if self.made is not NOT_MADE:
             try:
-                if parent.__rapyer_current__(self.owner) is not self._made:
+                if parent.__rapyer_current__(self.owner) is not self.made:
                     return
             except (DetachedError, LookupError):
                 return
@@ -98,9 +102,14 @@ class Increment(ScalarChange):
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, amount: Any) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
-        self.touched = links.parent_of(owner)
-        self._made = _NOT_MADE
+        self.touched = getattr(owner, links.PARENT)
+        self.made = NOT_MADE
         self._amount = amount
+
+    def take(self, value: Any) -> None:
+        """Let ``value``, which the operator made, be what stands in the owner's place from now on."""
+        if type(value) is type(self.owner):
+            self.made = value
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         kind = b"integer" if self.owner.python_type is int else b"number"
@@ -190,9 +199,12 @@ def exact_amount(kind: type, amount: Any) -> Any:
     return amount
 
 
-def change_of_step(owner: Any, step: Step) -> Change:
-    """The change that carries out ``owner <symbol>= operand`` on the stored value."""
-    spec = owner.__rapyer_spec_of__()
+def change_of_step(owner: Any, step: Step, spec: ValueSpec | None = None) -> Change:
+    """The change that carries out ``owner <symbol>= operand`` on the stored value.
+
+    ``spec`` is that of the owner's place, if it is at hand.
+    """
+    spec = owner.__rapyer_spec_of__() if spec is None else spec.of(owner)
     kind, (symbol, operand) = owner.python_type, step
     if kind in (int, float) and symbol in ("+=", "-=") and not isinstance(operand, complex):
         if kind is float and isinstance(operand, int):

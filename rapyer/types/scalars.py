@@ -15,7 +15,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from rapyer import links
-from rapyer.batch import current_batch, perform
+from rapyer.batch import may_collect, perform
 from rapyer.binding import link, register_wrap
 from rapyer.changes import Change
 from rapyer.operations import operation
@@ -33,8 +33,10 @@ def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
         if isinstance(other, RedisType):
             other = other.clone()
         result = function(self.clone(), other)
+        if not may_collect():
+            return result
         parent = getattr(self, links.PARENT, None)
-        if parent is None or current_batch() is None:
+        if parent is None:
             return result
         live_type = _LIVE_TYPES.get(type(result))
         if live_type is None:
@@ -301,33 +303,39 @@ class ListSlot:
 
 
 def _register(native_type: type, live_type: type[Any]) -> None:
-    def wrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    def wrap(value: Any, parent: Any, place: Any) -> Any:
         made = live_type(value)
         object.__setattr__(made, links.PARENT, parent)
         object.__setattr__(made, links.PLACE, place)
         return made
 
-    def rewrap(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+    def rewrap(value: Any, parent: Any, place: Any) -> Any:
         if getattr(value, links.PARENT, None) is parent:
             known = getattr(value, links.PLACE)
             if known is place or known == place or isinstance(known, ListSlot):
                 return value
-        return wrap(value, parent, place, spec_at)
+        return wrap(value, parent, place)
 
     register_wrap(native_type, wrap)
     register_wrap(live_type, rewrap)
 
 
-def _wrap_int(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
+def _wrap_int(value: Any, parent: Any, place: Any) -> Any:
     # Pydantic leaves defaults as they are: ``price: float = 0`` holds an int until it is read
-    made = RedisFloat(value) if spec_at(place).core["type"] == "float" else RedisInt(value)
+    made = (
+        RedisFloat(value)
+        if parent.__rapyer_child_spec__(place).core["type"] == "float"
+        else RedisInt(value)
+    )
     object.__setattr__(made, links.PARENT, parent)
     object.__setattr__(made, links.PLACE, place)
     return made
 
 
-def _wrap_datetime(value: Any, parent: Any, place: Any, spec_at: Any) -> Any:
-    live_type = spec_at(place).core.get("metadata", {}).get(LIVE_TYPE, RedisDatetime)
+def _wrap_datetime(value: Any, parent: Any, place: Any) -> Any:
+    live_type = (
+        parent.__rapyer_child_spec__(place).core.get("metadata", {}).get(LIVE_TYPE, RedisDatetime)
+    )
     made = live_type(value)
     object.__setattr__(made, links.PARENT, parent)
     object.__setattr__(made, links.PLACE, place)
