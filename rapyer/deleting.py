@@ -99,13 +99,16 @@ def _refuse_others(conditions: Sequence[Any]) -> None:
 
 
 def _entries(model: type[AtomicRedisModel], wanted: Sequence[Any]) -> list[Entry]:
-    entries: list[Entry] = []
+    keys: list[str] = []
     for item in wanted:
-        if isinstance(item, AtomicRedisModel) and not isinstance(item, model):
-            raise WrongModelError(f"{item.key} is a {type(item).__name__}, not a {model.__name__}")
-        key = model._own_key(item.key if isinstance(item, AtomicRedisModel) else item)
-        entries.append((model, key))
-    return entries
+        if isinstance(item, AtomicRedisModel):
+            if not isinstance(item, model):
+                raise WrongModelError(
+                    f"{item.key} is a {type(item).__name__}, not a {model.__name__}"
+                )
+            item = item.key
+        keys.append(item)
+    return [(model, key) for key in model._own_keys(keys)]
 
 
 class _Progress:
@@ -164,7 +167,7 @@ async def _delete_found(search: Find[AtomicRedisModel], progress: _Progress) -> 
     try:
         async with aclosing(search.matching(progress.problems)) as groups:
             async for group in groups:
-                waiting += map(_Read.of, group)
+                waiting += _Read.all_of(group)
                 while len(waiting) >= size and not progress.lost:
                     await _delete_unchanged(search, waiting[:size], progress)
                     del waiting[:size]
@@ -203,7 +206,9 @@ async def _delete_unchanged(
         )
         again = replace(search, given=changed)
         documents = [
-            _Read.of(found) async for group in again.matching(progress.problems) for found in group
+            read
+            async for found in again.matching(progress.problems)
+            for read in _Read.all_of(found)
         ]
     problem = RapyerError(f"others keep changing it: given up after {_ATTEMPTS} attempts")
     progress.failures |= {document.key: problem for document in documents}
@@ -232,6 +237,8 @@ class _Read(NamedTuple):
     sha: bytes
 
     @classmethod
-    def of(cls, found: Found) -> _Read:
-        sha = hashlib.sha1(found.text, usedforsecurity=False).hexdigest()
-        return cls(found.entry[1], sha.encode())
+    def all_of(cls, found: Found) -> list[_Read]:
+        return [
+            cls(key, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
+            for (_, key), text in zip(found.entries, found.texts, strict=True)
+        ]

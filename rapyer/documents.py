@@ -7,7 +7,9 @@ pk, and validation errors become :class:`~rapyer.errors.DocumentError` naming ke
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,18 +28,27 @@ PK = "__rapyer_pk__"
 FAILED = "__rapyer_failed__"
 
 
-def load_document(cls: type[Model], key: str, text: bytes, spec: ValueSpec | None = None) -> Model:
-    """The model that the stored ``text`` of ``key`` is. ``spec`` is that of ``cls``, if it is at hand.
+def load_document(cls: type[Model], key: str, text: bytes) -> Model:
+    """The model that the stored ``text`` of ``key`` is.
 
     Raises :class:`~rapyer.errors.DocumentError` naming the key and every field that does not validate.
     """
-    if spec is None:
-        spec = model_spec(cast("type[BaseModel]", cls))
+    spec = model_spec(cls)  # type: ignore[arg-type]
+    return _load(cls, spec, len(cls.class_key_initials()) + 1, key, text)
+
+
+def loader(cls: type[Model]) -> Callable[[str, bytes], Model]:
+    """:func:`load_document` for many documents of ``cls``, for as long as nobody defines classes."""
+    spec = model_spec(cls)  # type: ignore[arg-type]
+    return partial(_load, cls, spec, len(cls.class_key_initials()) + 1)
+
+
+def _load(cls: type[Model], spec: ValueSpec, start: int, key: str, text: bytes) -> Model:
     try:
         model: Any = spec.validate_json(text)
     except ValidationError as error:
         model = _load_safely(cls, spec, key, text, error)
-    object.__setattr__(model, PK, key[len(cls.class_key_initials()) + 1 :])
+    object.__setattr__(model, PK, key[start:])
     object.__setattr__(model, BASELINE, CLEAN)
     return model  # type: ignore[no-any-return]
 

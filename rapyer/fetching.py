@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -23,10 +23,14 @@ T = TypeVar("T")
 Entry: TypeAlias = "tuple[type[AtomicRedisModel], str]"
 """A document that may be there: its model and its key."""
 
+Read: TypeAlias = "tuple[list[Entry], list[bytes | None]]"
+"""Entries, and the stored text of each."""
+
 CHUNK = 200
 """How many documents one JSON.MGET asks for."""
 
-_SCAN_COUNT = b"1000"
+_SCAN_COUNT = b"2000"
+"""How many keys one SCAN looks at, for which the server needs a millisecond."""
 _JSON_TYPE = b"ReJSON-RL"
 _SPECIAL_IN_GLOB = "\\*?[]^"
 
@@ -41,9 +45,23 @@ def as_sent(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def as_keys(words: Iterable[bytes]) -> list[str]:
+def as_keys(words: Sequence[bytes]) -> list[str]:
     """The inverse of :func:`as_sent`, for many."""
-    return [word.decode("utf-8", "surrogateescape") for word in words]
+    try:
+        return list(map(bytes.decode, words))
+    except UnicodeDecodeError:
+        return [word.decode("utf-8", "surrogateescape") for word in words]
+
+
+def unseen(words: list[bytes], seen: set[bytes]) -> list[bytes]:
+    """Those of ``words`` that are not among ``seen``, each once; they are entered there."""
+    known = len(seen)
+    if seen.isdisjoint(words):
+        seen.update(words)
+        return words if len(seen) == known + len(words) else list(dict.fromkeys(words))
+    fresh = [word for word in dict.fromkeys(words) if word not in seen]
+    seen.update(fresh)
+    return fresh
 
 
 # -- keys --------------------------------------------------------------------------------------------
@@ -85,9 +103,7 @@ async def scanned_keys(
     for node in await session.primaries():
         async with aclosing(_scan(session, pattern, node)) as pages:
             async for words in pages:
-                fresh = set(words).difference(seen)
-                seen |= fresh
-                keys = owned.among(as_keys(fresh))
+                keys = owned.among(as_keys(unseen(words, seen)))
                 if keys:
                     yield keys
 
@@ -107,6 +123,7 @@ async def _scan(session: Session, pattern: bytes, node: Any) -> AsyncGenerator[l
             more = int(cursor) != 0
             if more and wanted:
                 under_way = ask(cursor)
+                await asyncio.sleep(0)  # it is sent now, while these are looked at
             yield words
             if not more:
                 return
@@ -135,16 +152,10 @@ async def regrouped(
         yield waiting
 
 
-async def in_groups(items: Iterable[T], size: int) -> AsyncGenerator[list[T], None]:
-    """``items`` in lists of ``size``, taken as they are needed."""
-    group: list[T] = []
-    for item in items:
-        group.append(item)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
+async def in_groups(items: Sequence[T]) -> AsyncGenerator[list[T], None]:
+    """``items`` in lists of :data:`CHUNK`, made as they are needed."""
+    for start in range(0, len(items), CHUNK):
+        yield list(items[start : start + CHUNK])
 
 
 # -- texts -------------------------------------------------------------------------------------------
@@ -152,7 +163,7 @@ async def in_groups(items: Iterable[T], size: int) -> AsyncGenerator[list[T], No
 
 async def read_overlapping(
     chunks: AsyncGenerator[list[Entry], None],
-) -> AsyncGenerator[list[tuple[Entry, bytes | None]], None]:
+) -> AsyncGenerator[Read, None]:
     """The stored texts of ``chunks``; None for what is no document. The next chunk is read ahead."""
     under_way: deque[tuple[list[Entry], asyncio.Task[list[bytes | None]]]] = deque()
     try:
@@ -174,15 +185,15 @@ async def read_overlapping(
         raise
 
 
-async def _first(under_way: deque[tuple[list[Entry], Any]]) -> list[tuple[Entry, bytes | None]]:
+async def _first(under_way: deque[tuple[list[Entry], Any]]) -> Read:
     chunk, task = under_way[0]
     texts = await task
     under_way.popleft()
-    return list(zip(chunk, texts, strict=True))
+    return chunk, texts
 
 
 async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
-    texts: list[bytes | None] = [None] * len(chunk)
+    texts: list[Any] = [None] * len(chunk)
     for session, positions in by_session(chunk).items():
         groups = slot_groups(session, [chunk[position][1] for position in positions])
         commands = [
@@ -193,6 +204,8 @@ async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
         for group, reply in zip(groups, replies, strict=True):
             if isinstance(reply, Exception):
                 raise reply
+            if len(group) == len(chunk):
+                return reply  # type: ignore[no-any-return]
             for at, text in zip(group, reply, strict=True):
                 texts[positions[at]] = text
     return texts
@@ -200,13 +213,13 @@ async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
 
 def by_session(entries: Sequence[Entry]) -> dict[Session, list[int]]:
     """The positions of ``entries`` by the session that serves them."""
-    sessions: dict[type[AtomicRedisModel], Session] = {}
+    models = {model for model, _ in entries}
+    sessions = {model: session_of_model(model) for model in models}
+    if len(models) == 1:
+        return {sessions[models.pop()]: list(range(len(entries)))}
     found: dict[Session, list[int]] = {}
     for position, (model, _) in enumerate(entries):
-        session = sessions.get(model)
-        if session is None:
-            session = sessions[model] = session_of_model(model)
-        found.setdefault(session, []).append(position)
+        found.setdefault(sessions[model], []).append(position)
     return found
 
 

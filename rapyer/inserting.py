@@ -16,20 +16,25 @@ from rapyer.errors import (
     BulkError,
     InvalidValueError,
     KeyExistsError,
+    MissingModuleError,
     RapyerError,
     WrongModelError,
 )
 from rapyer.fetching import CHUNK, as_sent, session_of_model, slot_groups
 from rapyer.fields import RapyerKey
-from rapyer.keys import check_key_unchanged
-from rapyer.numbers import is_fragile
+from rapyer.keys import check_key_unchanged, pk_of
+from rapyer.schema import model_spec
 from rapyer.storage import written
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
 
-_MAX_BYTES = 4 * 1024 * 1024
-"""How much text a chunk holds, unless a single document is longer."""
+_MAX_BYTES = 128 * 1024
+"""How much text a chunk holds, unless a single document is longer.
+
+What fits into a socket's buffer is on its way at once, so that the server works on it while the next chunk
+is written out; and it keeps the server from others for no more than a millisecond or two.
+"""
 
 _NAMED = 5
 _SOURCE = (files("rapyer") / "scripts" / "insert.lua").read_text(encoding="utf-8")
@@ -42,27 +47,50 @@ class _New(NamedTuple):
     text: bytes
 
 
+class _Chunk:
+    """Documents of one class that are sent together, in columns: fewer objects where there are many."""
+
+    def __init__(self, cls: type[AtomicRedisModel]) -> None:
+        self.cls = cls
+        self.models: list[AtomicRedisModel] = []
+        self.keys: list[str] = []
+        self.texts: list[bytes] = []
+        self.fragile: list[_New] = []
+
+    def __len__(self) -> int:
+        return len(self.keys) + len(self.fragile)
+
+
 class _Report:
     """What became of each document."""
 
     def __init__(self) -> None:
-        self.written: list[RapyerKey] = []
+        self.written: set[str] = set()
         self.failures: dict[str, Exception] = {}
         self.lost: errors.ConnectionError | None = None
 
-    def done(self, new: _New) -> None:
-        written(new.model, new.text)
-        self.written.append(RapyerKey(new.key))
+    def settle(self, chunk: _Chunk, positions: Sequence[int], answers: Sequence[Any]) -> None:
+        """Take down the script's ``answers`` for the documents at ``positions``."""
+        for at, answer in zip(positions, answers, strict=True):
+            key = chunk.keys[at]
+            if answer == 1:
+                written(chunk.models[at], chunk.texts[at])
+                self.written.add(key)
+            elif answer == 0:
+                self.taken(key)
+            else:
+                self.refused(key, answer)
 
-    def taken(self, new: _New) -> None:
-        self.failures[new.key] = KeyExistsError(f"{new.key} exists already")
+    def taken(self, key: str) -> None:
+        self.failures[key] = KeyExistsError(f"{key} exists already")
 
-    def refused(self, new: _New, reason: Any) -> None:
+    def refused(self, key: str, reason: Any) -> None:
         text = reason.decode() if isinstance(reason, bytes) else str(reason)
+        text = text.removeprefix("ERR ")
         if "wrong Redis type" in text:
-            self.taken(new)
+            self.taken(key)
         else:
-            self.failures[new.key] = InvalidValueError(f"{new.key}: the server refused it: {text}")
+            self.failures[key] = InvalidValueError(f"{key}: the server refused it: {text}")
 
     def raise_failures(self) -> None:
         if not self.failures:
@@ -84,10 +112,12 @@ async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
     :class:`~rapyer.errors.BulkError` is raised when something was not: ``failures`` maps the keys of
     exactly those documents to :class:`~rapyer.errors.KeyExistsError`,
     :class:`~rapyer.errors.InvalidValueError`, or :class:`~rapyer.errors.ConnectionError` once the
-    connection was lost (``OutcomeUnknownError`` for those that were under way). Two models with one key are refused before anything is sent (``KeyExistsError``). Inside a
-    pipeline the documents are queued with everything else.
+    connection was lost (``OutcomeUnknownError`` for those that were under way). Two models with one key
+    are refused before anything is sent (``KeyExistsError``). Inside a pipeline the documents are queued
+    with everything else.
 
-    Sends JSON.SET NX for each document, 200 at a time; where there is a TTL one EVALSHA for 200.
+    Sends one EVALSHA for up to 200 documents (JSON.SET NX, PEXPIRE where there is a TTL). In a cluster
+    without a TTL, and where the user may not run a script or not use one of the keys: a command for each.
     """
     keys = _keys_of_fit(models)
     if current_batch() is not None:
@@ -108,22 +138,27 @@ async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
             task.cancel()
         raise
     report.raise_failures()
-    return report.written
+    return list(map(RapyerKey, keys))
 
 
 def _keys_of_fit(models: Sequence[Any]) -> list[str]:
     """The keys of ``models``, all of which can be inserted."""
     keys: dict[str, None] = {}
+    prefixes: dict[type, str] = {}
     for model in models:
-        if not isinstance(model, AtomicRedisModel):
-            raise WrongModelError(f"insert takes models, not {model!r}")
+        cls = type(model)
+        prefix = prefixes.get(cls)
+        if prefix is None:
+            if not isinstance(model, AtomicRedisModel):
+                raise WrongModelError(f"insert takes models, not {model!r}")
+            ttl_of(cls.Meta, cls.__name__)
+            prefix = prefixes[cls] = cls.class_key_initials() + ":"
         if links.parent_of(model) is not None:
             raise InvalidValueError(
-                f"{model.key} holds this {type(model).__name__}: only whole documents are inserted"
+                f"{model.key} holds this {cls.__name__}: only whole documents are inserted"
             )
         check_key_unchanged(model)
-        ttl_of(type(model).Meta, type(model).__name__)
-        key = model.__rapyer_key__()
+        key = prefix + pk_of(model)
         if key in keys:
             raise KeyExistsError(f"{key} is to be inserted twice; nothing was sent")
         keys[key] = None
@@ -132,43 +167,47 @@ def _keys_of_fit(models: Sequence[Any]) -> list[str]:
 
 def _chunks(
     models: Sequence[AtomicRedisModel], keys: Sequence[str], report: _Report
-) -> Iterator[list[_New]]:
+) -> Iterator[_Chunk]:
     """The documents in chunks of one model class and bounded size; those without a JSON form fail."""
-    chunk: list[_New] = []
-    size = 0
+    chunk, size = _Chunk(AtomicRedisModel), 0
+    to_json: Any = None
     for model, key in zip(models, keys, strict=True):
+        cls = type(model)
+        if chunk.cls is not cls:
+            if size:
+                yield chunk
+            chunk, size = _Chunk(cls), 0
+            to_json = model_spec(cls).to_checked_json
         try:
-            new = _New(model, key, model.__rapyer_text__())
+            text, fragile = to_json(model)
         except RapyerError as error:
             report.failures[key] = error
             continue
-        full = len(chunk) == CHUNK or size + len(new.text) > _MAX_BYTES
-        if chunk and (full or type(chunk[0].model) is not type(model)):
+        if len(chunk) == CHUNK or (size and size + len(text) > _MAX_BYTES):
             yield chunk
-            chunk, size = [], 0
-        chunk.append(new)
-        size += len(new.text)
-    if chunk:
+            chunk, size = _Chunk(cls), 0
+        size += len(text)
+        if fragile:
+            chunk.fragile.append(_New(model, key, text))
+            continue
+        chunk.models.append(model)
+        chunk.keys.append(key)
+        chunk.texts.append(text)
+    if size:
         yield chunk
 
 
-async def _send(chunk: list[_New], report: _Report) -> None:
+async def _send(chunk: _Chunk, report: _Report) -> None:
+    keys = [*chunk.keys, *(new.key for new in chunk.fragile)]
     if report.lost is not None:
-        for new in chunk:
-            report.failures[new.key] = errors.ConnectionError(
-                f"{new.key} was not sent: {report.lost}"
-            )
+        for key in keys:
+            report.failures[key] = errors.ConnectionError(f"{key} was not sent: {report.lost}")
         return
-    session = session_of_model(type(chunk[0].model))
-    ttl = ttl_of(type(chunk[0].model).Meta, type(chunk[0].model).__name__)
-    fragile = [new for new in chunk if is_fragile(new.text)]
-    exact = [new for new in chunk if new not in fragile] if fragile else chunk
+    session = session_of_model(chunk.cls)
     try:
-        if ttl is None:
-            await _send_plain(session, exact, report)
-        else:
-            await _send_expiring(session, exact, ttl, report)
-        for new in fragile:
+        if chunk.keys:
+            await _send_exact(session, chunk, report)
+        for new in chunk.fragile:
             await _send_carefully(new, report)
     except errors.ConnectionError as error:
         report.lost = error
@@ -178,44 +217,66 @@ async def _send(chunk: list[_New], report: _Report) -> None:
                 f"some nodes of the cluster may have done it: {error}"
             )
         settled = {*report.written, *report.failures}
-        report.failures.update({new.key: unknown for new in chunk if new.key not in settled})
+        report.failures.update({key: unknown for key in keys if key not in settled})
 
 
-async def _send_plain(session: Session, chunk: list[_New], report: _Report) -> None:
-    commands = [(b"JSON.SET", as_sent(new.key), b"$", new.text, b"NX") for new in chunk]
-    replies = await session.execute_many(commands, write=True)
-    for new, reply in zip(chunk, replies, strict=True):
-        if isinstance(reply, Exception):
-            report.refused(new, reply)
-        elif reply is None:
-            report.taken(new)
-        else:
-            report.done(new)
-
-
-async def _send_expiring(session: Session, chunk: list[_New], ttl: int, report: _Report) -> None:
-    async def send(group: list[_New]) -> None:
-        texts = [new.text for new in group]
-        keys = [as_sent(new.key) for new in group]
-        try:
-            replies = await session.evalsha(_SHA, _SOURCE, keys, [b"%d" % ttl, *texts])
-        except connections.ResponseError as error:
-            replies = [str(error)] * len(group)
-        for new, reply in zip(group, replies, strict=True):
-            if reply == 1:
-                report.done(new)
-            elif reply == 0:
-                report.taken(new)
-            else:
-                report.refused(new, reply)
-
-    groups = slot_groups(session, [new.key for new in chunk])
-    outcomes = await asyncio.gather(
-        *(send([chunk[at] for at in group]) for group in groups if group), return_exceptions=True
-    )
-    for outcome in outcomes:
+async def _send_exact(session: Session, chunk: _Chunk, report: _Report) -> None:
+    ttl = ttl_of(chunk.cls.Meta, chunk.cls.__name__)
+    if session.is_cluster and ttl is None:  # hardly two keys are in one slot
+        await _send_each(session, chunk, range(len(chunk.keys)), ttl, report)
+        return
+    groups = slot_groups(session, chunk.keys)
+    if len(groups) == 1:  # in this task, which has to send before insert() goes on
+        await _send_together(session, chunk, groups[0], ttl, report)
+        return
+    tasks = (_send_together(session, chunk, group, ttl, report) for group in groups)
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+async def _send_together(
+    session: Session, chunk: _Chunk, positions: Sequence[int], ttl: int | None, report: _Report
+) -> None:
+    """With one command for all of the documents at ``positions``."""
+    keys = [as_sent(chunk.keys[at]) for at in positions]
+    texts = [chunk.texts[at] for at in positions]
+    try:
+        answers = await session.evalsha(_SHA, _SOURCE, keys, [_argument(ttl), *texts])
+    except (
+        connections.NoPermissionError
+    ):  # nothing was executed, though it may be for one of the keys only
+        await _send_each(session, chunk, positions, ttl, report)
+        return
+    except (connections.ResponseError, MissingModuleError) as error:
+        answers = [str(error)] * len(keys)
+    report.settle(chunk, positions, answers)
+
+
+async def _send_each(
+    session: Session, chunk: _Chunk, positions: Sequence[int], ttl: int | None, report: _Report
+) -> None:
+    """With a command for each of the documents at ``positions``."""
+    commands: list[tuple[bytes | str, ...]]
+    documents = [(as_sent(chunk.keys[at]), chunk.texts[at]) for at in positions]
+    if ttl is None:
+        commands = [(b"JSON.SET", key, b"$", text, b"NX") for key, text in documents]
+    else:
+        life = _argument(ttl)
+        commands = [(b"EVAL", _SOURCE, b"1", key, life, text) for key, text in documents]
+    answers: list[Any] = []
+    for reply in await session.execute_many(commands, write=True):
+        if isinstance(reply, Exception):
+            answers.append(str(reply))
+        elif ttl is None:
+            answers.append(0 if reply is None else 1)
+        else:
+            answers += reply
+    report.settle(chunk, positions, answers)
+
+
+def _argument(ttl: int | None) -> bytes:
+    return b"" if ttl is None else b"%d" % ttl
 
 
 async def _send_carefully(new: _New, report: _Report) -> None:
@@ -223,10 +284,11 @@ async def _send_carefully(new: _New, report: _Report) -> None:
     try:
         await new.model.save(nx=True)
     except KeyExistsError:
-        report.taken(new)
+        report.taken(new.key)
     except errors.ConnectionError:
         raise
     except (RapyerError, connections.ResponseError) as error:
         report.failures[new.key] = error
     else:
-        report.done(new)
+        written(new.model, new.text)
+        report.written.add(new.key)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import uuid
-from typing import Any, cast
+import os
+from typing import Any
 
 from rapyer.documents import PK
 from rapyer.errors import InvalidValueError
@@ -25,9 +25,16 @@ def pk_of(model: Any) -> str:
         return key_text(model_spec(type(model)).field(field).to_json(value))
     pk = getattr(model, PK, None)
     if pk is None:
-        pk = str(uuid.uuid4())
+        pk = new_pk()
         object.__setattr__(model, PK, pk)
-    return cast(str, pk)
+    return pk
+
+
+def new_pk() -> str:
+    """The text of a random UUID (version 4), as ``str(uuid.uuid4())`` makes it in twice the time."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def key_text(text: bytes) -> str:

@@ -160,14 +160,17 @@ class ValueSpec:
 
         Raises :class:`~rapyer.errors.InvalidValueError` for what JSON in Redis cannot hold exactly.
         """
+        return self.to_checked_json(value)[0]
+
+    def to_checked_json(self, value: Any) -> tuple[bytes, bool]:
+        """As :meth:`to_json`, and whether the server would misread a number (``is_fragile``)."""
         try:
             data = self._serializer.to_json(value, by_alias=False, warnings=False)
         except ValueError as error:
             raise InvalidValueError(
                 f"{self.describe()} cannot be stored as JSON: {error}"
             ) from error
-        is_fragile(data)  # refuses numbers that cannot be stored at all
-        return data
+        return data, is_fragile(data)
 
     def parse_text(self, text: str) -> Any:
         """The value that one command-line argument means for this annotation.

@@ -16,7 +16,7 @@ import redis.exceptions
 
 from rapyer.errors import MissingModuleError
 from rapyer.expressions import Expression
-from rapyer.fetching import Ownership, as_keys, scanned_keys, session_of_model
+from rapyer.fetching import Ownership, as_keys, scanned_keys, session_of_model, unseen
 from rapyer.index import as_mapping, differences, index_name, index_state, obstacle_to_indexes
 from rapyer.indexed import index_schema
 from rapyer.querying import Query
@@ -48,9 +48,7 @@ async def candidate_keys(
         complete, owned = _Completeness(), Ownership(model)
         async with aclosing(_asked(model, plan, complete)) as pages:
             async for page in pages:
-                fresh = set(page).difference(seen)
-                seen |= fresh
-                keys = owned.among(as_keys(fresh))
+                keys = owned.among(as_keys(unseen(page, seen)))
                 if keys:
                     yield keys
         if complete.reached:

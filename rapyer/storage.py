@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -199,10 +199,25 @@ class Storage(Embedded, links.Document):
     def _own_key(cls, key: str) -> str:
         """``key`` as a key of this model: as it is, or completed from a pk."""
         prefix = cls.class_key_initials() + ":"
-        mine = key.startswith(prefix)
-        if mine and not any(key.startswith(longer) for longer in registry.longer_prefixes(prefix)):
+        if key.startswith(prefix) and not key.startswith(registry.longer_prefixes(prefix)):
             return str(key)
-        if mine or isinstance(key, RapyerKey) or registry.longest_prefix(key):
+        return cls._completed_key(prefix, key)
+
+    @classmethod
+    def _own_keys(cls, keys: Iterable[str]) -> list[str]:
+        """:meth:`_own_key` of many."""
+        prefix = cls.class_key_initials() + ":"
+        longer = registry.longer_prefixes(prefix)
+        return [
+            str(key)
+            if key.startswith(prefix) and not key.startswith(longer)
+            else cls._completed_key(prefix, key)
+            for key in keys
+        ]
+
+    @classmethod
+    def _completed_key(cls, prefix: str, key: str) -> str:
+        if key.startswith(prefix) or isinstance(key, RapyerKey) or registry.longest_prefix(key):
             raise WrongModelError(
                 f"{key!r} is not a key of {cls.__name__}: those begin with {prefix!r}"
             )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+import redis
+from pydantic import PlainSerializer
 from redis.asyncio import Redis
 
 import rapyer
 from rapyer import AtomicRedisModel, Index, Key, RapyerKey, RedisConfig
+from rapyer.config import use_client
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import (
@@ -50,13 +54,24 @@ class Truck(AtomicRedisModel):
     crate: Crate | None = None
 
 
+class Bag(AtomicRedisModel):
+    id: Key[str]
+    content: Any = None
+
+
+class ShortLivedBag(AtomicRedisModel):
+    Meta = RedisConfig(ttl=100)
+    id: Key[str]
+    content: Any = None
+
+
 class Barrel(AtomicRedisModel):
     Meta = RedisConfig(max_delete_per_transaction=7)
     id: Key[str]
     weight: Index[int] = 0
 
 
-_MODELS: tuple[Any, ...] = (AtomicRedisModel, Parcel, Barrel)
+_MODELS: tuple[Any, ...] = (AtomicRedisModel, Parcel, ShortLivedBag, Barrel)
 
 
 @pytest.fixture(autouse=True)
@@ -130,11 +145,156 @@ async def test_insert_sets_the_ttl_with_the_document(client: Redis) -> None:
     assert (await stored(client, "Parcel:3"))["weight"] == 9
 
 
-async def test_insert_is_pipelined_in_chunks(client: Redis) -> None:
+@pytest.mark.parametrize("model", [Crate, Parcel])
+async def test_insert_sends_one_command_for_a_chunk(client: Redis, model: Any) -> None:
+    await client.script_flush()
     await calls(client)
-    await Parcel.insert(*(Parcel(id=str(n)) for n in range(1000)))
+    await model.insert(*(model(id=str(n)) for n in range(1000)))
     sent = await calls(client)
-    assert sent.get("evalsha", 0) + sent.get("eval", 0) <= 6
+    assert (sent["evalsha"], sent["eval"]) == (5, 1)
+
+
+async def test_insert_returns_the_keys_in_the_order_of_the_models(client: Redis) -> None:
+    crates = [
+        Crate(id=str(n), ratio=0.24840464517448202 if n % 3 == 0 else 0.5) for n in range(450)
+    ]
+    assert await Crate.insert(*crates) == [f"Crate:{n}" for n in range(450)]
+    assert {crate.ratio for crate in await Crate.find()} == {0.5, 0.24840464517448202}
+
+
+@pytest.mark.parametrize("model", [Bag, ShortLivedBag])
+async def test_each_document_of_a_chunk_fails_for_itself(client: Redis, model: Any) -> None:
+    name = model.__name__
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    await client.execute_command("JSON.SET", f"{name}:2", "$", '{"id":"2","content":"old"}')
+    await client.set(f"{name}:4", "text")
+    await client.hset(f"{name}:6", "field", "1")
+    await client.execute_command("JSON.SET", f"{name}:12", "$", '{"id":"12","content":"old"}')
+    contents = {8: deep, 10: 2**70, 11: 0.24840464517448202, 12: 0.24840464517448202}
+    bags = [model(id=str(n), content=contents.get(n, n)) for n in range(15)]
+    bags[13] = model.model_construct(id="13", content=float("nan"))
+    with pytest.raises(BulkError, match="8 documents were inserted, 7 were not") as caught:
+        await model.insert(*bags)
+    failures = {key.removeprefix(f"{name}:"): e for key, e in caught.value.failures.items()}
+    assert {k for k, e in failures.items() if type(e) is KeyExistsError} == {"2", "4", "6", "12"}
+    assert {k for k, e in failures.items() if type(e) is InvalidValueError} == {"8", "10", "13"}
+    assert "recursion limit" in str(failures["8"])
+    assert "NaN cannot be stored" in str(failures["13"])
+    for number in (0, 1, 3, 5, 7, 9, 11, 14):
+        assert (await stored(client, f"{name}:{number}"))["content"] == contents.get(number, number)
+        assert (await client.ttl(f"{name}:{number}") > 0) == (model is ShortLivedBag)
+    assert (await stored(client, f"{name}:2"))["content"] == "old"
+    assert (await stored(client, f"{name}:12"))["content"] == "old"
+    assert await client.ttl(f"{name}:2") == await client.ttl(f"{name}:12") == -1
+    assert await client.get(f"{name}:4") == b"text"
+    assert await client.hgetall(f"{name}:6") == {b"field": b"1"}
+    assert await client.dbsize() == 12
+
+
+@pytest.fixture
+async def as_user(rapyer_server: EmbeddedServer, client: Redis) -> AsyncIterator[Any]:
+    """``await as_user(*rules)``: all models talk to the server as a user with these rules."""
+    own: list[Redis] = []
+
+    async def become(*rules: str) -> None:
+        await client.execute_command("ACL", "SETUSER", "ada", "reset", "on", ">pw", *rules)
+        address = rapyer_server.address
+        own.append(Redis(unix_socket_path=address, username="ada", password="pw"))
+        for model in _MODELS:
+            model.Meta.redis = own[-1]
+
+    yield become
+    await client.execute_command("ACL", "DELUSER", "ada")
+    for user in own:
+        await user.aclose()
+        Session.of(user).close_soon()
+
+
+@pytest.mark.parametrize("model", [Crate, Parcel])
+async def test_forbidden_key_fails_alone(client: Redis, as_user: Any, model: Any) -> None:
+    name = model.__name__
+    await as_user("+@all", f"~{name}:1*")
+    with pytest.raises(BulkError, match="11 documents were inserted, 9 were not") as caught:
+        await model.insert(*(model(id=str(n)) for n in range(20)))
+    assert set(caught.value.failures) == {f"{name}:{n}" for n in (0, *range(2, 10))}
+    assert all(type(error) is InvalidValueError for error in caught.value.failures.values())
+    assert "NOPERM" in str(caught.value) or "ermission" in str(caught.value)
+    assert await client.dbsize() == 11
+    assert (await client.ttl(f"{name}:15") > 0) == (model is Parcel)
+
+
+async def test_user_who_may_run_no_script_inserts_all_the_same(client: Redis, as_user: Any) -> None:
+    await as_user("~*", "+@all", "-@scripting")
+    await Crate(id="3", weight=9).save()
+    with pytest.raises(BulkError) as caught:
+        await Crate.insert(*(Crate(id=str(n)) for n in range(300)))
+    assert list(caught.value.failures) == ["Crate:3"]
+    assert isinstance(caught.value.failures["Crate:3"], KeyExistsError)
+    assert await client.dbsize() == 300
+
+
+async def test_document_whose_expiry_is_refused_does_not_stay_without_one(
+    client: Redis, as_user: Any
+) -> None:
+    await as_user("~*", "+@all", "-pexpire")
+    with pytest.raises(BulkError, match="0 documents were inserted, 3 were not"):
+        await Parcel.insert(*(Parcel(id=str(n)) for n in range(3)))
+    assert await client.dbsize() == 0
+
+
+async def test_insert_into_a_server_without_json_says_what_is_missing(
+    start_server: StartServer,
+) -> None:
+    server = start_server(json=False)
+    own = client_from_url(f"unix://{server.socket}")
+    try:
+        with use_client(own), pytest.raises(BulkError, match="has no JSON module; use Redis 8"):
+            await Crate.insert(Crate(id="1"), Crate(id="2"))
+    finally:
+        await own.aclose()
+
+
+async def test_the_server_works_on_a_chunk_while_the_next_is_written_out(
+    rapyer_server: EmbeddedServer, client: Redis
+) -> None:
+    def look(value: int) -> int:
+        """Asks the server without giving way to the event loop, until the first chunk is there."""
+        deadline = time.monotonic() + 10
+        while not there and value == 300 and time.monotonic() < deadline:
+            there.extend(aside.keys("Watched:199"))
+        return value
+
+    class Watched(AtomicRedisModel):
+        id: Key[str]
+        weight: Annotated[int, PlainSerializer(look)] = 0
+
+    there: list[bytes] = []
+    await Watched.insert(Watched(id="first"))  # now the server knows the script
+    with redis.Redis(unix_socket_path=rapyer_server.address) as aside:
+        await Watched.insert(*(Watched(id=str(n), weight=n) for n in range(400)))
+    assert there == [b"Watched:199"]
+
+
+async def test_no_chunk_is_larger_than_its_limit_unless_one_document_is(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[list[int]] = []
+    original = Session.evalsha
+
+    async def measuring(self: Session, sha: str, source: str, keys: Any, args: Any) -> Any:
+        sizes.append([len(text) for text in args[1:]])
+        return await original(self, sha, source, keys, args)
+
+    monkeypatch.setattr(Session, "evalsha", measuring)
+    lengths = [10, 50_000, 50_000, 50_000, 300_000, 10, 120_000, 20_000, 10]
+    bags = [Bag(id=str(n), content="x" * length) for n, length in enumerate(lengths)]
+    assert await Bag.insert(*bags) == [f"Bag:{n}" for n in range(9)]
+    assert sum(map(len, sizes)) == 9
+    assert all(sum(chunk) <= 128 * 1024 or len(chunk) == 1 for chunk in sizes)
+    assert len(sizes) <= 6
+    assert await client.dbsize() == 9
 
 
 async def test_two_models_with_one_key_are_refused_before_anything_is_sent(client: Redis) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import redis
 from pydantic import BaseModel, create_model
 from redis.asyncio import Redis
 
@@ -197,6 +199,54 @@ async def test_scan_that_repeats_keys_gives_each_document_once(
     found = [hiker.id async for hiker in Hiker.find()]
     assert len(found) == len(set(found)) == 3000
     assert await Hiker.find().count() == 3000
+
+
+async def test_key_that_is_no_utf8_does_not_hide_the_others(client: Redis) -> None:
+    await store_hikers(client, 3)
+    await client.execute_command("JSON.SET", b"Hiker:\xff\xfe", "$", "{}")
+    await client.set("Hiker:text", "no document")
+    keys = await Hiker.find_keys()
+    assert sorted(keys) == ["Hiker:0", "Hiker:1", "Hiker:2", "Hiker:\udcff\udcfe"]
+
+
+@pytest.mark.parametrize(
+    ("pages", "fresh"),
+    [
+        ([[b"a", b"b"], [b"c"]], [[b"a", b"b"], [b"c"]]),
+        ([[b"a", b"b", b"a"], []], [[b"a", b"b"], []]),
+        ([[b"a", b"b"], [b"c", b"a", b"c"], [b"b", b"d", b"c"]], [[b"a", b"b"], [b"c"], [b"d"]]),
+    ],
+)
+def test_key_of_several_pages_or_twice_in_one_is_seen_once(
+    pages: list[list[bytes]], fresh: list[list[bytes]]
+) -> None:
+    seen: set[bytes] = set()
+    assert [fetching.unseen(page, seen) for page in pages] == fresh
+    assert seen == {word for page in pages for word in page}
+
+
+async def test_the_next_page_of_keys_is_under_way_while_one_is_looked_at(
+    client: Redis, rapyer_server: EmbeddedServer
+) -> None:
+    def scans() -> int:
+        return int(aside.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"])  # type: ignore[union-attr]
+
+    def scanned_again(before: int) -> bool:
+        """Asks without giving way to the event loop, which therefore sends nothing meanwhile."""
+        deadline = time.monotonic() + 10
+        while scans() == before and time.monotonic() < deadline:
+            pass
+        return scans() > before
+
+    await store_hikers(client, 20_000)
+    await client.config_resetstat()
+    with redis.Redis(unix_socket_path=rapyer_server.address) as aside:
+        async with aclosing(fetching.scanned_keys(Hiker)) as pages:
+            first = await anext(pages)
+            assert scans() == 1  # nobody has asked for more yet
+            second = await anext(pages)
+            assert scanned_again(2)
+    assert not set(first) & set(second)
 
 
 async def test_documents_deleted_while_searching_are_left_out(client: Redis) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redis.crc import key_slot
-    from redis.exceptions import RedisError, ResponseError
+    from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
     from rapyer.connections.exchange import Command
     from rapyer.connections.session import AsyncClient, Session, check_server
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "Command",
+    "NoPermissionError",
     "RedisError",
     "ResponseError",
     "Session",
@@ -37,6 +38,7 @@ __all__ = [
 _MODULES = {
     "AsyncClient": "rapyer.connections.session",
     "Command": "rapyer.connections.exchange",
+    "NoPermissionError": "redis.exceptions",
     "RedisError": "redis.exceptions",
     "ResponseError": "redis.exceptions",
     "Session": "rapyer.connections.session",

@@ -1,22 +1,30 @@
--- New documents that expire: each is written together with its expiry, or left alone.
+-- New documents: each is written, together with its expiry if it has one, or left alone.
 --
 -- KEYS  the documents.
--- ARGV  [1] the time to live in ms, then the JSON text of each document.
+-- ARGV  [1] the time to live in ms, empty for none; then the JSON text of each document.
 --
 -- Reply for each document: 1 written, 0 something is there already, text: what the server refused it with.
--- Errors none of its own.
+-- Errors none of its own; that of a server without the JSON module.
 
+local ttl = ARGV[1]
 local answers = {}
 for i, key in ipairs(KEYS) do
-  if redis.call('EXISTS', key) == 1 then
+  local reply = redis.pcall('JSON.SET', key, '$', ARGV[i + 1], 'NX')
+  if not reply then
     answers[i] = 0
+  elseif reply.err then
+    if string.find(reply.err, 'Unknown Redis command', 1, true) then
+      return reply
+    end
+    answers[i] = reply.err
   else
-    local reply = redis.pcall('JSON.SET', key, '$', ARGV[i + 1])
-    if type(reply) == 'table' and reply.err then
-      answers[i] = reply.err
-    else
-      redis.call('PEXPIRE', key, ARGV[1])
-      answers[i] = 1
+    answers[i] = 1
+    if ttl ~= '' then
+      reply = redis.pcall('PEXPIRE', key, ttl)
+      if type(reply) == 'table' then
+        redis.pcall('JSON.DEL', key)
+        answers[i] = reply.err
+      end
     end
   end
 end

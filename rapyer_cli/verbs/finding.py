@@ -129,10 +129,11 @@ async def _typed_matches(
 
     problems = Problems(missing_ok=True)
     search = find_in(model, () if condition is None else (condition,))
-    async with aclosing(search.matching(problems)) as groups:
-        async for group in groups:
-            for found in group:
-                yield found.entry[1], json.loads(found.text), found.document
+    async with aclosing(search.matching(problems)) as pages:
+        async for page in pages:
+            rows = zip(page.entries, page.documents, page.texts, strict=True)
+            for (_, key), document, text in rows:
+                yield key, json.loads(text), document
     for error in list(problems.failures.values())[:_NAMED_MISFITS]:
         session.environment.note(f"rapyer: left out: {one_line(str(error))}")
     if len(problems.failures) > _NAMED_MISFITS:

@@ -72,7 +72,11 @@ async def test_key_is_class_name_and_uuid() -> None:
     box = Box()
     assert box.key == f"Box:{box.pk}"
     assert str(uuid.UUID(box.pk)) == box.pk
-    assert uuid.UUID(box.pk).version == 4
+    many = {type(box)().pk for _ in range(500)}
+    assert len(many) == 500
+    for pk in many:
+        assert str(uuid.UUID(pk)) == pk
+        assert (uuid.UUID(pk).version, uuid.UUID(pk).variant) == (4, uuid.RFC_4122)
     assert box.pk == box.pk
     assert Box().pk != box.pk
     assert isinstance(box.key, RapyerKey)
