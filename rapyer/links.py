@@ -123,7 +123,7 @@ def parent_of(value: Any) -> Any:
 
 def find(value: Any) -> tuple[Document, Path] | None:
     """The document that ``value`` is part of and its path there; None for a value on its own."""
-    path: list[Segment] = []
+    path: Path = ()
     node = value
     while (parent := getattr(node, PARENT, None)) is not None:
         try:
@@ -131,12 +131,9 @@ def find(value: Any) -> tuple[Document, Path] | None:
         except DetachedError:
             return None
         if segment is not None:
-            path.append(segment)
+            path = (segment, *path)
         node = parent
-    if not getattr(node, "__rapyer_document__", False):
-        return None
-    path.reverse()
-    return node, tuple(path)
+    return (node, path) if getattr(node, "__rapyer_document__", False) else None
 
 
 def locate(value: Any) -> tuple[Document, Path]:

@@ -147,7 +147,8 @@ class ModelNode(links.Node):
             return
         stamps[name] = stamp
         if not _is_live_already(self.__dict__.get(name), value):
-            self.__rapyer_put__(name, value)
+            same_kind = type(value) is child.python_type
+            self.__rapyer_put__(name, type(child)(value) if same_kind else value)
 
     def __rapyer_snapshot__(self) -> Any:
         extra = self.__pydantic_extra__  # type: ignore[attr-defined]

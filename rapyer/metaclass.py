@@ -11,6 +11,7 @@ from pydantic._internal._typing_extra import parent_frame_namespace
 from rapyer.config import as_config
 from rapyer.errors import UnknownFieldError
 from rapyer.live import building_class, install_fields
+from rapyer.schema import SPEC_ATTRIBUTE
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass as _PydanticMeta
@@ -41,6 +42,7 @@ class ModelMeta(_PydanticMeta):
         if meta is not None:
             type.__setattr__(cls, "Meta", as_config(meta, name))
         install_fields(cls)
+        type.__setattr__(cls, SPEC_ATTRIBUTE, None)  # not that of its base
         return cls
 
     def __getattr__(cls, name: str) -> Any:

@@ -178,6 +178,7 @@ def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
         "__doc__": cls.__doc__,
         **{name: LiveField(name) for name in cls.__pydantic_fields__},
     }
+    model_spec(cls)  # which the view inherits
     metaclass: Any = type(cls)
     new: Any = type.__new__
     made: type[BaseModel] = new(metaclass, cls.__name__, (View, cls), namespace)

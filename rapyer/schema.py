@@ -458,8 +458,11 @@ def model_spec(cls: type[BaseModel]) -> ValueSpec:
 
 
 def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
-    """The spec of one field of ``cls``, without asking whether a class got a subclass meanwhile."""
-    spec = cls.__dict__.get("__rapyer_native__", cls).__dict__.get(SPEC_ATTRIBUTE)
+    """The spec of one field of ``cls``, without asking whether a class got a subclass meanwhile.
+
+    Only for live models, which have, or inherit from the plain class they show, a spec of their own.
+    """
+    spec: ValueSpec | None = getattr(cls, SPEC_ATTRIBUTE, None)
     if spec is None:
         spec = model_spec(cls)
     found: ValueSpec | None = spec._children.get(name)

@@ -44,6 +44,7 @@ ECHO_LIMIT = 256
 _SOURCE = (files("rapyer") / "scripts" / "batch.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 _UNKNOWN = b"-"
+_REFUSED = b"refused"
 
 
 class Primitive(NamedTuple):
@@ -186,21 +187,25 @@ class Call:
     :param echoes: reads that follow the steps and cannot refuse.
     """
 
-    __slots__ = ("_computed", "_echoes", "_refusable", "_steps")
+    __slots__ = ("_computed", "_echoes", "_refusable", "_steps", "size")
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
         self._echoes, self._refusable = echoes, len(steps)
         self._steps = [*steps, *echoes]
         self._computed: dict[int, _Computed] = {}
+        self.size = 0
         for position, (key, step) in enumerate(self._steps):
-            code, path, _, rewrite, guess = step
+            code, path, args, rewrite, guess = step
+            for argument in args:
+                self.size += len(argument)
             if code in _NAMED_ENTRY or _address(path) is None:
                 is_echo = position >= self._refusable
                 odd = _addressed_echo(step) if is_echo else _addressed(step)
                 self._steps[position] = (key, odd)
             elif rewrite is not None and guess is not None:
                 try:
-                    self._computed[position] = _compute(step, guess)
+                    found = self._computed[position] = _compute(step, guess)
+                    self.size += len(found.text)
                 except (ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
                     continue  # the guess was wrong; what is stored will tell
 
@@ -228,21 +233,20 @@ class Call:
             argv += (name, number, where, b"%d" % len(args), *args)
         return argv
 
-    def answer(self, reply: list[Any]) -> Answer | None:
-        """What the reply means; None: the batch has to be sent again, as it is now.
+    def answer(self, stamp: int, values: list[Any]) -> Answer | None:
+        """What the script's reply means; None: the batch has to be sent again, as it is now.
 
         Raises :class:`Refused`.
         """
-        if reply[0] == -1:
-            self._understand_refusal(*reply[1:])
+        if values and values[0] == _REFUSED:
+            self._understand_refusal(*values[1:])
             return None
-        values = reply[1:]
         for position, result in self._computed.items():
             values[position] = result.answer
         for position, (_, echo) in enumerate(self._echoes, self._refusable):
             if _address(echo.path) is None:
                 values[position] = _echoed(echo, values[position])
-        return Answer(reply[0], values)
+        return Answer(stamp, values)
 
     def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:
         key, step = self._steps[position]
@@ -279,17 +283,24 @@ async def submit(session: Session, steps: Sequence[Step], echoes: Sequence[Step]
     Sends EVALSHA, and EVAL once where the server does not know the script.
     """
     call = Call(steps, echoes)
-    keys: dict[str, bytes] = {}
     for _ in range(MAX_ATTEMPTS):
-        argv = call.arguments(keys)
-        reply = await session.evalsha(_SHA, _SOURCE, list(keys), argv)
-        answer = call.answer(reply)
+        stamp, values = await session.evalsha_merged(call, call.size, _merged, _SOURCE)
+        answer = call.answer(stamp, values)
         if answer is not None:
             return answer
+    keys = ", ".join(dict.fromkeys(key for key, _ in steps))
     raise Refused(
-        0,
-        ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {list(keys)}"),
+        0, ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {keys}")
     )
+
+
+def _merged(calls: Sequence[Call]) -> tuple[bytes | str | int, ...]:
+    """The command that carries out all ``calls``, each of them whole or not at all."""
+    keys: dict[str, bytes] = {}
+    argv = [b"%d" % len(calls)]
+    for call in calls:
+        argv += call.arguments(keys)
+    return ("EVALSHA", _SHA, len(keys), *keys, *argv)
 
 
 def _as_rewrite(primitive: Primitive) -> Primitive:
@@ -331,6 +342,10 @@ def _error(reason: str, detail: str, more: str, key: str, step: Primitive) -> Ra
     if reason == "inexact":
         return InvalidValueError(
             f"{where}: the float under the key {detail!r} cannot be stored exactly: no path names that key"
+        )
+    if reason == "halfway":
+        return RapyerError(
+            f"{where}: the server refused: {detail}; and what had been applied could not be undone: {more}"
         )
     if reason == "conflict":
         return ConflictError(f"{key} was changed by somebody else; nothing was applied")

@@ -9,7 +9,14 @@ from redis.exceptions import ResponseError
 
 from rapyer import errors
 from rapyer.connections import Session, client_from_url
-from rapyer.connections.together import Broken, Together
+from rapyer.connections.together import (
+    EARLY_BATCHES,
+    EARLY_COMMANDS,
+    MOST_BYTES,
+    MOST_MERGED,
+    Broken,
+    Together,
+)
 from rapyer.embedded import EmbeddedServer
 from tests.servers import proxied
 
@@ -65,9 +72,8 @@ async def test_a_command_that_is_cancelled_before_it_left_is_not_sent() -> None:
         return list(range(count))
 
     together = Together(asyncio.get_running_loop(), converse)
-    gone = asyncio.create_task(together.exchange(b"a", 1))
-    stays = asyncio.create_task(together.exchange(b"b", 2))
-    await asyncio.sleep(0)
+    gone = asyncio.ensure_future(together.exchange(b"a", 1))
+    stays = asyncio.ensure_future(together.exchange(b"b", 2))
     gone.cancel()
     assert await stays == [0, 1]
     assert sent == [(b"b", 2)]
@@ -84,6 +90,59 @@ async def test_batches_are_bounded() -> None:
     await asyncio.gather(*(together.exchange(b"x" * 10_000, 1) for _ in range(100)))
     assert sum(sizes) == 100
     assert max(sizes) <= 13
+
+
+async def test_many_commands_begin_to_leave_before_all_are_made() -> None:
+    begun: list[bytes] = []
+
+    async def converse(payload: bytes, count: int) -> list[Any]:
+        raise AssertionError("a connection is free")
+
+    def begin(payload: bytes) -> Any:
+        begun.append(payload)
+
+        async def finish(count: int) -> list[Any]:
+            return list(payload[:count])
+
+        return finish
+
+    together = Together(asyncio.get_running_loop(), converse, begin)
+    futures = [together.exchange(b"%c" % number, 1) for number in range(100)]
+    early = len(begun)
+    assert 1 < early <= EARLY_BATCHES
+    assert b"".join(begun) == bytes(range(early * EARLY_COMMANDS))
+    assert await asyncio.gather(*futures) == [[number] for number in range(100)]
+
+
+async def test_parts_of_many_tasks_become_commands_of_bounded_size() -> None:
+    merged: list[int] = []
+
+    async def converse(payload: bytes, count: int) -> list[Any]:
+        commands = [command.split(b"\r\n") for command in payload.split(b"*")[1:]]
+        return [[b"all", *words[4:-1:2]] for words in commands]
+
+    def merge(parts: Any) -> Any:
+        merged.append(len(parts))
+        return ("X", *parts)
+
+    together = Together(asyncio.get_running_loop(), converse)
+    small = [together.exchange_merged(b"%d" % number, 10, merge) for number in range(200)]
+    assert await asyncio.gather(*small) == [[b"all", b"%d" % number] for number in range(200)]
+    assert max(merged) <= MOST_MERGED
+    assert len(merged) < 20
+    merged.clear()
+    large = [together.exchange_merged(b"x", MOST_BYTES // 3, merge) for _ in range(9)]
+    assert await asyncio.gather(*large) == [[b"all", b"x"]] * 9
+    assert max(merged) <= 3
+
+
+async def test_an_error_reply_to_a_merged_command_is_each_parts_reply() -> None:
+    async def converse(payload: bytes, count: int) -> list[Any]:
+        return [ResponseError("no")] * count
+
+    together = Together(asyncio.get_running_loop(), converse)
+    parts = [together.exchange_merged(b"x", 1, lambda parts: ("X", *parts)) for _ in range(1)]
+    assert [type(reply) for reply in await asyncio.gather(*parts)] == [ResponseError]
 
 
 async def test_a_lost_connection_is_told_to_each_by_what_it_did(

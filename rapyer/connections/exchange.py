@@ -12,7 +12,7 @@ import asyncio
 import builtins
 import re
 import select
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis.exceptions
@@ -38,16 +38,19 @@ _TURNED_AWAY = (
     redis.exceptions.AuthorizationError,
     redis.exceptions.MaxConnectionsError,
 )
-_DRAIN_ABOVE = 64 * 1024
+DRAIN_ABOVE = 64 * 1024
+"""Larger payloads are written out at the speed of the other side, rather than into memory."""
 _MODULES = {"JSON": "JSON", "FT": "search"}
 
 
-def pack(commands: Iterable[Command]) -> bytes:
+def pack(commands: Sequence[Command]) -> bytes:
     """The commands as Redis reads them.
 
     :raises TypeError: an argument is neither bytes, str nor int.
     """
     if _pack is not None:
+        if len(commands) == 1:
+            return _pack(tuple(commands[0]))
         return b"".join([_pack(tuple(command)) for command in commands])
     packed = []
     for command in commands:
@@ -151,8 +154,8 @@ async def converse(
 
     :param deadlines: given for plain connections (:func:`is_plain`); others time out themselves.
     """
-    replies: list[Any] = []
     if deadlines is None:
+        replies: list[Any] = []
         await connection.send_packed_command([payload])
         for _ in range(count):
             try:
@@ -162,15 +165,29 @@ async def converse(
         return replies
     if connection.health_check_interval:
         await connection.check_health()
+    write_out(connection, payload, deadlines)
+    return await replies_of(connection, count, deadlines, drain=len(payload) > DRAIN_ABOVE)
+
+
+def write_out(connection: Any, payload: bytes, deadlines: Deadlines) -> None:
+    """Write to a plain connection without waiting; :func:`replies_of` has to follow."""
     timeout = connection.socket_timeout
     if timeout:
         deadlines.set(connection, timeout)
+    connection._writer.write(payload)
+
+
+async def replies_of(
+    connection: Any, count: int, deadlines: Deadlines, *, drain: bool = False
+) -> list[Any]:
+    """The replies to what was written out. After any exception the connection is out of step."""
+    replies: list[Any] = []
+    timeout = connection.socket_timeout
     expired = False
     try:
-        writer, read = connection._writer, connection._parser.read_response
-        writer.write(payload)
-        if len(payload) > _DRAIN_ABOVE:
-            await writer.drain()
+        if drain:
+            await connection._writer.drain()
+        read = connection._parser.read_response
         for number in range(1, count + 1):
             replies.append(await read(disable_decoding=True))
             if timeout and number & 63 == 0:

@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
 from rapyer.connections.exchange import (
+    DRAIN_ABOVE,
     Command,
     Deadlines,
     converse,
@@ -27,9 +28,11 @@ from rapyer.connections.exchange import (
     lost,
     pack,
     place_of,
+    replies_of,
     unreachable,
+    write_out,
 )
-from rapyer.connections.together import SMALL, Broken, Together
+from rapyer.connections.together import SMALL, Broken, Merge, Together
 
 # Settings that redis-py itself adds to a pool's, tied to that pool.
 _OWN_TO_A_POOL = (
@@ -89,7 +92,9 @@ class PoolLane:
         self._held = 0
         self._busy = 0
         self.coalesce = self._simple
-        self._together = Together(loop, self._converse)
+        self._together = Together(
+            loop, self._converse, self._begin if self._begins_at_once() else None
+        )
         self._turns: deque[asyncio.Future[Any]] = deque()
 
     async def exchange(self, commands: Sequence[Command], write: bool) -> list[Any]:
@@ -104,26 +109,69 @@ class PoolLane:
                 return await self._together.exchange(payload, len(commands))
             return await self._converse(payload, len(commands))
         except Broken as broken:
-            if broken.sent:
-                raise lost(self.place, broken.cause, write) from broken.cause
-            raise unreachable(self.place, broken.cause) from broken.cause
+            raise self._failure(broken, write) from broken.cause
+
+    def merges(self, size: int) -> bool:
+        """Whether a part of ``size`` bytes would leave together with others now."""
+        return bool(self._busy) and self.coalesce and size <= SMALL
+
+    async def exchange_merged(self, part: Any, size: int, merge: Merge, write: bool) -> Any:
+        """Send ``part`` in one command with those of other tasks; what the reply has for it.
+
+        See :meth:`~rapyer.connections.together.Together.exchange_merged`; raises as :meth:`exchange`.
+        """
+        try:
+            return await self._together.exchange_merged(part, size, merge)
+        except Broken as broken:
+            raise self._failure(broken, write) from broken.cause
+
+    def _failure(self, broken: Broken, write: bool) -> Exception:
+        if broken.sent:
+            return lost(self.place, broken.cause, write)
+        return unreachable(self.place, broken.cause)
 
     async def _converse(self, payload: bytes, count: int) -> list[Any]:
         self._busy += 1
         try:
-            return await self._converse_over_one(payload, count)
+            try:
+                connection = (self._simple and self._take_idle()) or await self._acquire()
+            except Exception as error:
+                if is_lost(error):
+                    raise Broken(error, sent=False) from error
+                raise
+            conversation = converse(connection, payload, count, self._deadlines)
+            return await self._outcome(connection, conversation)
         finally:
             self._busy -= 1
 
-    async def _converse_over_one(self, payload: bytes, count: int) -> list[Any]:
+    def _begin(self, payload: bytes) -> Callable[[int], Awaitable[list[Any]]] | None:
+        """Write over a connection that is free, without waiting; what reads the replies.
+
+        None when there is none, or when it takes more than writing.
+        """
+        if self._deadlines is None or len(payload) > DRAIN_ABOVE:
+            return None
+        connection = self._take_idle()
+        if connection is None:
+            return None
+        self._busy += 1
+        write_out(connection, payload, self._deadlines)
+        return functools.partial(self._finish, connection)
+
+    async def _finish(self, connection: Any, count: int) -> list[Any]:
+        assert self._deadlines is not None
         try:
-            connection = (self._simple and self._take_idle()) or await self._acquire()
-        except Exception as error:
-            if is_lost(error):
-                raise Broken(error, sent=False) from error
-            raise
+            replies = replies_of(connection, count, self._deadlines)
+            return await self._outcome(connection, replies)
+        finally:
+            self._busy -= 1
+
+    async def _outcome(
+        self, connection: Any, conversation: Coroutine[Any, Any, list[Any]]
+    ) -> list[Any]:
+        """What ``conversation`` brings; the connection is given back, or closed when it is out of step."""
         try:
-            replies = await converse(connection, payload, count, self._deadlines)
+            replies = await conversation
         except BaseException as error:
             # A reply may still be under way: nobody else may get this connection as it is.
             try:
@@ -136,6 +184,10 @@ class PoolLane:
         if not (self._simple and self._give_back(connection)):
             await self._release(connection)
         return replies
+
+    def _begins_at_once(self) -> bool:
+        """Whether a connection that is free can be written to without asking it anything before."""
+        return self._simple and not self.pool.connection_kwargs.get("health_check_interval")
 
     def _take_idle(self) -> Any:
         """A connection that is ready for use, without waiting; None when there is none."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from weakref import ref
 
 import redis.exceptions
 from redis.asyncio import Redis
@@ -20,6 +20,13 @@ from rapyer import errors
 from rapyer.connections.cluster import ClusterLane, one_slot, sibling_cluster
 from rapyer.connections.exchange import Command, missing_module, refused
 from rapyer.connections.lanes import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
+from rapyer.connections.together import Merge
+
+# Replies which say that a script was not run at all.
+_NOT_RUN = (redis.exceptions.NoScriptError, redis.exceptions.NoPermissionError)
+
+_SESSION = "_rapyer_session"
+"""The attribute of a client that holds its session: both live equally long."""
 
 AsyncClient = Redis | RedisCluster
 Guard = Callable[[Sequence[Command]], None]
@@ -34,8 +41,6 @@ class Session:
     :ivar guard: called with the commands before anything else happens to them; what it raises
         refuses them. This is where a read-only or dry-run mode is enforced.
     """
-
-    _sessions: ClassVar[WeakKeyDictionary[Any, Session]] = WeakKeyDictionary()
 
     def __init__(self, client: AsyncClient) -> None:
         self.is_cluster = isinstance(client, RedisCluster)
@@ -59,9 +64,10 @@ class Session:
 
         :raises ConfigurationError: ``client`` is not a client of ``redis.asyncio``.
         """
-        session = cls._sessions.get(client)
+        session: Session | None = getattr(client, _SESSION, None)
         if session is None:
-            session = cls._sessions[client] = cls(client)
+            session = cls(client)
+            setattr(client, _SESSION, session)
         return session
 
     async def execute(self, *words: bytes | str | int, write: bool, node: Any = None) -> Any:
@@ -115,10 +121,38 @@ class Session:
         Other errors as :meth:`execute`. Sends ``EVALSHA``, after ``NOSCRIPT`` (nothing was
         executed) ``EVAL`` once.
         """
-        try:
-            return await self.execute("EVALSHA", sha, len(keys), *keys, *args, write=write)
-        except redis.exceptions.NoScriptError:
-            return await self.execute("EVAL", source, len(keys), *keys, *args, write=write)
+        return await self._run(("EVALSHA", sha, len(keys), *keys, *args), source, write)
+
+    async def evalsha_merged(
+        self, part: Any, size: int, merge: Merge, source: str, *, write: bool = True
+    ) -> Any:
+        """Run a script for ``part``; while other commands are under way, once for those of many tasks.
+
+        :param size: about how many bytes the part takes.
+        :param merge: makes one EVALSHA out of parts; its reply is a list: something for all of them,
+            then one reply each.
+        :param source: the script's text.
+        :returns: what the reply has for all, and what it has for the part.
+
+        Errors as :meth:`evalsha`. An error reply which says that nothing was executed, and that may be
+        due to another task's part, is only heeded when the part was sent alone.
+        """
+        lane = self._lane()
+        if self.guard is None and isinstance(lane, PoolLane) and lane.merges(size):
+            reply = await lane.exchange_merged(part, size, merge, write)
+            if not isinstance(reply, Exception):
+                return reply
+            if not isinstance(reply, _NOT_RUN):
+                raise refused(reply, lane.place)
+        return await self._run(merge([part]), source, write)
+
+    async def _run(self, evalsha: Command, source: str, write: bool) -> Any:
+        (reply,) = await self._exchange((evalsha,), write, None)
+        if isinstance(reply, redis.exceptions.NoScriptError):
+            return await self.execute("EVAL", source, *evalsha[2:], write=write)
+        if isinstance(reply, Exception):
+            raise refused(reply, self._lane().place)
+        return reply
 
     async def primaries(self) -> list[Any]:
         """The nodes to ask for something about all keys: one ``None``, or a cluster's primaries."""
@@ -151,13 +185,15 @@ class Session:
         if self._pool is not None:
             close_pool_soon(self._pool)
 
-    async def _exchange(self, commands: Sequence[Command], write: bool, node: Any) -> list[Any]:
+    def _exchange(
+        self, commands: Sequence[Command], write: bool, node: Any
+    ) -> Awaitable[list[Any]]:
         if self.guard is not None:
             self.guard(commands)
         lane = self._lane()
         if isinstance(lane, ClusterLane):
-            return await lane.exchange(commands, write, node)
-        return await lane.exchange(commands, write)
+            return lane.exchange(commands, write, node)
+        return lane.exchange(commands, write)
 
     def _lane(self) -> PoolLane | ClusterLane:
         loop = asyncio.get_running_loop()

@@ -1,8 +1,9 @@
--- One batch of operations on JSON documents: all of them are applied, or none.
+-- Batches of operations on JSON documents: of each batch all operations are applied, or none.
 --
 -- KEYS  the documents, each once.
--- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest are echoes at the end);
---       then for each operation
+-- ARGV  [1] the number of batches; then for each batch
+--       the number of operations, how many of them may refuse (the rest are echoes at the end),
+--       and for each operation
 --         part.code, position of its document in KEYS, JSON path, number of arguments, arguments …
 --       JSON values travel as text and are never written from decoded values: cjson would lose digits,
 --       1.0 and []. A code that ends in '!' has JSON with doubles that RedisJSON reads one step off; what
@@ -28,9 +29,10 @@
 --   document.expire ttl                      in ms; -1 removes the expiry (root)
 --   document.refresh ttl                     in ms; after everything else, so never undone (root)
 --
--- Reply   {stamp, answer, answer …} — stamp: server time in µs, answers in the order of operations;
---         {-1, position of the refused operation from 0, reason, detail, detail} — nothing is changed.
--- Reasons nokey nopath type key index empty bound length overflow retry conflict exists inexact checked server
+-- Reply   {stamp, batch, batch …} — stamp: server time in µs; a batch is {answer, answer …} in the order of
+--         its operations, or {'refused', position of the refused operation from 0, reason, detail, detail}:
+--         nothing of it is applied then.
+-- Reasons nokey nopath type key index empty bound length overflow retry conflict exists inexact checked server, and halfway: it could not be undone
 -- Errors  none of its own; commands that the server refuses come back as reason 'server'.
 --
 -- A script is run from its first line each time, and making all these functions takes longer than most
@@ -482,11 +484,11 @@ function parts.document()
   end
 end
 
-local answers = {}
-local position = 0
+local cursor, position = 2, 0
 
-local function run()
-  local count, refusable, cursor = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
+local function run(answers)
+  local count, refusable = tonumber(ARGV[cursor]), tonumber(ARGV[cursor + 1])
+  cursor = cursor + 2
   for op = 1, count do
     position = op - 1
     local part, code, fragile = string.match(ARGV[cursor], '^(%a+)%.(%a+)(!?)$')
@@ -498,17 +500,39 @@ local function run()
     fragile = fragile ~= ''
     if fragile then need('exactness') end
     need(part)
-    answers[op + 1] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
+    answers[op] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
   end
 end
 
-local ok, problem = pcall(run)
-if ok then
-  local time = redis.call('TIME')
-  answers[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  return answers
+local function roll_back()
+  need('exactness')
+  for i = #undo, 1, -1 do undo[i]() end
 end
-need('exactness')
-for i = #undo, 1, -1 do undo[i]() end
-if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
-return { -1, position, problem.reason, problem.detail, problem.more }
+
+-- The cursor after a batch, wherever it stopped.
+local function skip(from)
+  local at = from + 2
+  for _ = 1, tonumber(ARGV[from]) do at = at + 4 + tonumber(ARGV[at + 3]) end
+  return at
+end
+
+local replies = {}
+for batch = 1, tonumber(ARGV[1]) do
+  local answers, from = {}, cursor
+  local ok, problem = pcall(run, answers)
+  if not ok then
+    if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
+    local rolled_back, failure = pcall(roll_back)
+    if not rolled_back then
+      if type(failure) == 'table' then failure = failure.detail end
+      problem = { reason = 'halfway', detail = problem.detail, more = tostring(failure) }
+    end
+    answers = { 'refused', position, problem.reason, problem.detail, problem.more }
+    cursor = skip(from)
+  end
+  undo = {}
+  replies[batch + 1] = answers
+end
+local time = redis.call('TIME')
+replies[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
+return replies
