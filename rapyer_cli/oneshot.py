@@ -19,6 +19,21 @@ from rapyer_cli.grammar import Invocation, Verbs
 
 def run_words(words: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
+    from rapyer_cli.quick import answer
+
+    try:
+        answered = answer(words, environment)
+    except KeyboardInterrupt:
+        environment.note("rapyer: interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout(environment)
+        return Exit.DONE
+    return run_thoroughly(words, environment) if answered is None else answered
+
+
+def run_thoroughly(words: Sequence[str], environment: Environment) -> int:
+    """As :func:`run_words`, with the parser, the library and the models."""
     try:
         prepared = _prepare(words, environment)
         if not isinstance(prepared, Invocation):

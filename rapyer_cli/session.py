@@ -79,12 +79,15 @@ class Session:
     def models(self) -> Models:
         """The models, loaded at the first call."""
         if self._models is None:
+            from time import time
+
             from rapyer_cli.completion.cache import store
             from rapyer_cli.modules import load_models
 
             sources = self.settings.models(self.choices.models)
+            began = time()
             self._models = load_models(sources, self.environment)
-            store(self.environment, sources, self._models)
+            store(self.environment, sources, self._models, began)
         return self._models
 
     @property

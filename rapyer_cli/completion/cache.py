@@ -1,6 +1,7 @@
-"""What the shells' completion knows between calls: the models' types, in a file of the cache directory.
+"""What is known of the models between calls, in a file of the cache directory.
 
-It is written whenever a command has loaded models, so that completing needs no user code.
+It is written whenever a command has loaded models, so that neither the shells' completion nor a plain read
+(:mod:`rapyer_cli.quick`) needs user code. Completion takes it as it is; a read asks whether it is still true.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
 from rapyer_cli.environment import Environment
+from rapyer_cli.freshness import is_fresh, stamp_of_loaded
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
     from rapyer_cli.modules import Models
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def cache_path(environment: Environment, sources: ModelSources) -> Path:
@@ -27,17 +29,25 @@ def cache_path(environment: Environment, sources: ModelSources) -> Path:
     return environment.cache_directory / f"models-{sha256(named.encode()).hexdigest()[:16]}.json"
 
 
-def store(environment: Environment, sources: ModelSources, models: Models) -> None:
-    """Keep what completion needs of ``models``, if it changed. Failing to is no failure."""
-    path = cache_path(environment, sources)
-    stamp = _stamp(models.files)
-    if not sources.modules or not models or read(path).get("stamp") == stamp:
+def store(environment: Environment, sources: ModelSources, models: Models, began: float) -> None:
+    """Keep what is to be known of ``models``, if it changed. Failing to is no failure.
+
+    :param began: the time when loading them began.
+    """
+    if not sources.modules or not models:
         return
+    path = cache_path(environment, sources)
+    if is_fresh(read(path).get("stamp"), environment):
+        return
+    from rapyer.schema import model_spec
     from rapyer_cli.completion.gathering import operation_infos, types_of
+    from rapyer_cli.fitting import shape_of
 
     data = {
         "format": _FORMAT,
-        "stamp": stamp,
+        "stamp": stamp_of_loaded(environment, began),
+        "quiet": models.quiet,
+        "shapes": {model.class_key_initials(): shape_of(model_spec(model)) for model in models},
         "models": models.names(),
         "types": {
             name: {field: info.to_json() for field, info in fields.items()}
@@ -77,7 +87,3 @@ def knowledge_from(data: dict[str, Any], profiles: tuple[str, ...]) -> Knowledge
         ),
         profiles=profiles,
     )
-
-
-def _stamp(files: list[Path]) -> list[list[Any]]:
-    return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
