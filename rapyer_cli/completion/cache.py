@@ -12,12 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
 from rapyer_cli.environment import Environment
 from rapyer_cli.freshness import is_fresh, stamp_of_loaded
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
+    from rapyer_cli.completion.knowledge import Knowledge
     from rapyer_cli.modules import Models
 
 _FORMAT = 2
@@ -75,6 +75,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def knowledge_from(data: dict[str, Any], profiles: tuple[str, ...]) -> Knowledge:
     """What a cache file says."""
+    from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
+
     return Knowledge(
         models=tuple(data.get("models", ())),
         types={
