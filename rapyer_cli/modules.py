@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ModelsError, NotFound, one_line
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
 
 
-@dataclass(frozen=True, slots=True)
-class ImportFailure:
+class ImportFailure(NamedTuple):
     """A module that could not be imported: one line, and the traceback for ``doctor``."""
 
     module: str
