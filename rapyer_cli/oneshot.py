@@ -16,26 +16,27 @@ from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError, failure_of
 from rapyer_cli.grammar import Invocation, Verbs
+from rapyer_cli.verbs import QUICK
 
 
 def run_words(words: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
-    from rapyer_cli.quick import answer
-
-    try:
-        answered = answer(words, environment)
-    except KeyboardInterrupt:
-        environment.note("rapyer: interrupted")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout(environment)
-        return Exit.DONE
-    return run_thoroughly(words, environment) if answered is None else answered
+    return _run(words, environment, quickly=not set(words).isdisjoint(QUICK))
 
 
 def run_thoroughly(words: Sequence[str], environment: Environment) -> int:
-    """As :func:`run_words`, with the parser, the library and the models."""
+    """As :func:`run_words`, always with the parser, the library and the models."""
+    return _run(words, environment, quickly=False)
+
+
+def _run(words: Sequence[str], environment: Environment, *, quickly: bool) -> int:
     try:
+        if quickly:
+            from rapyer_cli.quick import answer
+
+            answered = answer(words, environment)
+            if answered is not None:
+                return answered
         prepared = _prepare(words, environment)
         if not isinstance(prepared, Invocation):
             return prepared

@@ -26,8 +26,8 @@ from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError
 from rapyer_cli.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS, Verbs
 from rapyer_cli.session import Choices, Session, command_flags, embedded_notice
+from rapyer_cli.verbs import QUICK
 
-_VERBS = ("get", "ttl")
 _NOTHING: Any = object()
 
 
@@ -79,7 +79,7 @@ def _parsed(
     form = options.get("output", "auto")
     if form not in ("json", "jsonl", "raw") and (form != "auto" or environment.stdout_is_terminal):
         return None
-    return (plain[0], plain[1], options) if len(plain) == 2 and plain[0] in _VERBS else None
+    return (plain[0], plain[1], options) if len(plain) == 2 and plain[0] in QUICK else None
 
 
 def _choices(options: dict[str, Any]) -> Choices:
