@@ -115,3 +115,31 @@ def test_what_users_code_decides_is_not_said() -> None:
         assert not fits({name: value}, shapes)
     with pytest.raises(ValidationError):
         model_spec(Limited).validate_json('{"even":1}')
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("text", None), ("whole", -6), ("whole", 10), ("whole", True), ("whole", "3"), ("whole", 1.0),
+        ("real", -1.5), ("real", True), ("truth", 1), ("maybe", "5"), ("choice", True), ("choice", 1.0),
+        ("mood", "odd"), ("several", [{"size": 1}]), ("named", {"a": [None]}), ("numbered", {"1": "x"}),
+        ("moment", "2023-02-29T12:30:00"), ("moment", 5), ("day", "2024-13-01"), ("token", "x"),
+        ("price", "1e5"), ("data", "a"), ("part", {"name": 1}),
+    ],
+)  # fmt: skip
+def test_what_would_be_refused_or_converted_is_not_said_to_fit(name: str, value: Any) -> None:
+    shapes = shape_of(model_spec(Everything))
+    assert fits({"text": "x"}, shapes)
+    assert not fits({"text": "x", name: value}, shapes)
+
+
+class Made(AtomicRedisModel):
+    name: str
+    tags: list[str] = Field(default_factory=list)
+
+
+def test_a_field_that_is_not_there_fits_when_it_has_a_plain_default() -> None:
+    shapes = shape_of(model_spec(Made))
+    assert fits({"name": "x", "tags": []}, shapes)
+    assert not fits({"name": "x"}, shapes), "a factory is the user's code"
+    assert not fits({"tags": []}, shapes)

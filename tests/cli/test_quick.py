@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from rapyer.embedded import EmbeddedServer
+from rapyer.embedded.wire import Wire
+from rapyer_cli.failures import CliError
+from rapyer_cli.grammar import Verbs
 from rapyer_cli.oneshot import run_thoroughly
-from rapyer_cli.quick import answer
+from rapyer_cli.quick import _reply, answer
+from rapyer_cli.session import Choices, Session
 from tests.cli.conftest import Cli, Configure, Ran, Store
 from tests.cli.test_safety import READING, monitored
 from tests.servers import RedisProcess, free_port, running, wait_until
@@ -267,6 +271,10 @@ def test_read_only_refuses_what_the_server_does_not_call_a_read(primed: Cli, sto
         assert answer([*words, "--read-only"], primed.environment()) is None
     finally:
         store.call("ACL", "DELUSER", "blind")
+    session = Session(primed.environment(), Verbs, Choices(read_only=True))
+    with Wire(store.address) as wire, pytest.raises(CliError):
+        _reply(wire, session, "DEL", "BlogPost:1")
+    assert store.json("BlogPost:1") == {"title": "x"}
 
 
 # -- which servers --------------------------------------------------------------------------------
