@@ -63,8 +63,10 @@ _LARGEST_FLOAT = 1.7976931348623157e308
 
 def shape_of(spec: ValueSpec) -> dict[str, Shape]:
     """The shape of the documents of ``spec``, under ``""``, and what it refers to, by name."""
-    shapes = {name: _shape(schema) for name, schema in spec.definitions.items()}
-    shapes[""] = _shape(spec.schema) if spec.config.keys() <= _CONFIG else None
+    # Pydantic's names are different in each process.
+    names = {ref: str(number) for number, ref in enumerate(spec.definitions)}
+    shapes = {names[ref]: _shape(schema, names) for ref, schema in spec.definitions.items()}
+    shapes[""] = _shape(spec.schema, names) if spec.config.keys() <= _CONFIG else None
     return shapes
 
 
@@ -103,7 +105,7 @@ def fits(data: Any, shapes: dict[str, Shape], shape: Shape = ("ref", "")) -> boo
     return False
 
 
-def _shape(schema: dict[str, Any]) -> Shape:
+def _shape(schema: dict[str, Any], names: dict[str, str]) -> Shape:
     kind = schema["type"]
     if not schema.keys() <= _KEYS.get(kind, set()):
         return None
@@ -118,41 +120,41 @@ def _shape(schema: dict[str, Any]) -> Shape:
         )
         return ["in", list(values)] if all(type(v) in (int, str) for v in values) else None
     if kind == "definition-ref":
-        return ["ref", schema["schema_ref"]]
+        return ["ref", names[schema["schema_ref"]]]
     if kind == "nullable":
-        return ["null", _shape(schema["schema"])]
+        return ["null", _shape(schema["schema"], names)]
     if kind == "list":
-        return ["list", _shape(schema.get("items_schema") or {"type": "any"})]
+        return ["list", _shape(schema.get("items_schema") or {"type": "any"}, names)]
     if kind == "dict":
-        values = _shape(schema.get("values_schema") or {"type": "any"})
+        values = _shape(schema.get("values_schema") or {"type": "any"}, names)
         # Without entries no key has to be converted.
         return ["dict", values if schema.get("keys_schema", _TEXT) == _TEXT else None]
     if kind == "model":
-        return _model(schema)
+        return _model(schema, names)
     return None
 
 
-def _model(schema: dict[str, Any]) -> Shape:
+def _model(schema: dict[str, Any], names: dict[str, str]) -> Shape:
     inner = schema["schema"]
     special = schema.get("custom_init") or schema.get("root_model")
     if special or inner["type"] != "model-fields" or not inner.keys() <= _KEYS["model-fields"]:
         return None
     if not schema.get("config", {}).keys() <= _CONFIG:
         return None
-    return ["model", {name: _field(field) for name, field in inner["fields"].items()}]
+    return ["model", {name: _field(field, names) for name, field in inner["fields"].items()}]
 
 
-def _field(field: dict[str, Any]) -> list[Any]:
+def _field(field: dict[str, Any], names: dict[str, str]) -> list[Any]:
     """Whether the field must be there, and the shape of its value."""
     schema = field["schema"]
     if not field.keys() <= _KEYS["model-field"]:
         return [True, None]
     if schema["type"] != "default":
-        return [True, _shape(schema)]
+        return [True, _shape(schema, names)]
     if not schema.keys() <= _KEYS["default"]:
         return [True, None]
     # A factory is the user's code: what it does to a document without the field is not for here.
-    return ["default" not in schema, _shape(schema["schema"])]
+    return ["default" not in schema, _shape(schema["schema"], names)]
 
 
 def _is_number(data: Any, kind: str) -> bool:

@@ -23,10 +23,13 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = ("site-packages", "dist-packages")
 # File systems count time in steps: what was written this shortly before may be what was read, or not.
 _CLOCK_STEP_NS = 20_000_000
+# Terminals, scripts and services of one user, each with variables of its own.
+_MOST_PROCESSES = 20
 # They differ from call to call, or from terminal to terminal, and say nothing to a program.
 _VOLATILE = frozenset(
     [
         *("_", "SHLVL", "OLDPWD", "WINDOWID", "TERM_SESSION_ID", "TMUX", "TMUX_PANE", "GPG_TTY"),
+        *("TERM", "COLORTERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLUMNS", "LINES"),
         *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
         *("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID"),
     ]
@@ -44,13 +47,28 @@ def stamp_of_loaded(environment: Environment, began: float) -> Stamp | None:
         marks[path] = mark = _mark(path)
         if isinstance(mark, list) and max(mark[1:]) >= since:
             return None
-    return {"process": _process(environment.environ), "marks": marks}
+    return {"processes": [_process(environment.environ)], "marks": marks}
 
 
 def is_fresh(stamp: Any, environment: Environment) -> bool:
     """Whether everything is as it was when ``stamp`` was made."""
-    if not isinstance(stamp, dict) or stamp.get("process") != _process(environment.environ):
+    if not isinstance(stamp, dict) or _process(environment.environ) not in stamp["processes"]:
         return False
+    return _is_unchanged(stamp)
+
+
+def joined(stamp: Stamp, other: Any) -> Stamp:
+    """``stamp``, for the processes of ``other`` as well, which found the same models, if that is still true."""
+    if not isinstance(other, dict) or not _is_unchanged(other):
+        return stamp
+    processes = [one for one in other["processes"] if one not in stamp["processes"]]
+    return {
+        "processes": [*stamp["processes"], *processes][:_MOST_PROCESSES],
+        "marks": {**other["marks"], **stamp["marks"]},
+    }
+
+
+def _is_unchanged(stamp: Stamp) -> bool:
     return all(_mark(path) == mark for path, mark in stamp["marks"].items())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.environment import Environment
-from rapyer_cli.freshness import is_fresh, stamp_of_loaded
+from rapyer_cli.freshness import is_fresh, joined, stamp_of_loaded
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
@@ -37,15 +37,16 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
     if not sources.modules or not models:
         return
     path = cache_path(environment, sources)
-    if is_fresh(read(path).get("stamp"), environment):
+    kept = read(path)
+    if is_fresh(kept.get("stamp"), environment):
         return
     from rapyer.schema import model_spec
     from rapyer_cli.completion.gathering import operation_infos, types_of
     from rapyer_cli.fitting import shape_of
 
-    data = {
+    stamp = stamp_of_loaded(environment, began)
+    data: dict[str, Any] = {
         "format": _FORMAT,
-        "stamp": stamp_of_loaded(environment, began),
         "quiet": models.quiet,
         "shapes": {model.class_key_initials(): shape_of(model_spec(model)) for model in models},
         "models": models.names(),
@@ -55,6 +56,9 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
         },
         "operations": [[o.verb, o.kind, o.signature, list(o.roles)] for o in operation_infos()],
     }
+    data = json.loads(json.dumps(data))  # comparable with what was kept
+    is_same = data == {name: value for name, value in kept.items() if name != "stamp"}
+    data["stamp"] = joined(stamp, kept["stamp"]) if stamp is not None and is_same else stamp
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")

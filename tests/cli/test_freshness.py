@@ -89,10 +89,30 @@ def test_a_new_module_that_could_be_imported_instead_is_noticed(thing: Cli) -> N
 
 @pytest.mark.parametrize("variable", ["RAPYER_ANYTHING", "STAGE", "PYTHONPATH"])
 def test_another_variable_may_mean_other_models(thing: Cli, variable: str) -> None:
-    thing.environ["SSH_CLIENT"] = "says nothing"
+    thing.environ.update(SSH_CLIENT="says nothing", TERM="dumb")
     assert quick(thing)
     thing.environ[variable] = "1"
     assert not quick(thing)
+
+
+def test_processes_that_find_the_same_models_do_not_make_each_other_slow(thing: Cli) -> None:
+    wait_until(learn(thing))
+    thing.environ["STAGE"] = "1"
+    wait_until(learn(thing))
+    del thing.environ["STAGE"]
+    assert quick(thing)
+    thing.environ["STAGE"] = "1"
+    assert quick(thing)
+
+
+def test_processes_with_other_models_are_not_joined(thing: Cli) -> None:
+    path = Path(thing.environ["RAPYER_MODELS"])
+    wait_until(learn(thing))
+    path.write_text(path.read_text() + "\n")
+    thing.environ["STAGE"] = "1"
+    wait_until(learn(thing))
+    del thing.environ["STAGE"]
+    assert not quick(thing), "nobody has seen the edited file without the variable"
 
 
 def test_other_modules_are_other_models(thing: Cli) -> None:
