@@ -24,7 +24,7 @@ class Part(BaseModel):
     size: int = 1
 
 
-class Everything(AtomicRedisModel):
+class PlainTypes(AtomicRedisModel):
     text: str
     whole: int = Field(0, ge=-5, lt=10)
     real: float = Field(0.0, gt=-1.5)
@@ -44,7 +44,7 @@ class Everything(AtomicRedisModel):
     anything: Any = None
 
 
-class Limited(AtomicRedisModel):
+class CheckedTypes(AtomicRedisModel):
     short: str = Field("", max_length=3)
     even: int = 0
     either: int | str = 0
@@ -85,7 +85,7 @@ VALUES = st.one_of(
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_what_is_said_to_fit_is_valid(data: st.DataObject) -> None:
-    model = data.draw(st.sampled_from([Everything, Limited]))
+    model = data.draw(st.sampled_from([PlainTypes, CheckedTypes]))
     names = st.sampled_from([*model.model_fields, "unknown"])
     document = data.draw(st.dictionaries(names, VALUES, max_size=3))
     if data.draw(st.booleans()):
@@ -95,7 +95,7 @@ def test_what_is_said_to_fit_is_valid(data: st.DataObject) -> None:
         spec.validate_json(json.dumps(document))
 
 
-@pytest.mark.parametrize("name", list(Everything.model_fields))
+@pytest.mark.parametrize("name", list(PlainTypes.model_fields))
 def test_each_plain_type_is_known(name: str) -> None:
     values = {
         "text": "x", "whole": 3, "real": 1, "truth": True, "maybe": 5, "choice": 1, "mood": "loud",
@@ -103,18 +103,18 @@ def test_each_plain_type_is_known(name: str) -> None:
         "day": "2024-02-29", "token": "00000000-0000-4000-8000-000000000000", "price": "-1.50",
         "data": "aGVs", "part": {"name": "x", "size": 2}, "anything": [None], "numbered": {},
     }  # fmt: skip
-    shapes = shape_of(model_spec(Everything))
+    shapes = shape_of(model_spec(PlainTypes))
     assert fits({"text": "x", name: values[name]}, shapes)
     assert not fits({"text": "x", name: object()}, shapes) or name == "anything"
 
 
 def test_what_users_code_decides_is_not_said() -> None:
-    shapes = shape_of(model_spec(Limited))
+    shapes = shape_of(model_spec(CheckedTypes))
     assert fits({}, shapes)
     for name, value in (("short", "x"), ("even", 2), ("either", 1)):
         assert not fits({name: value}, shapes)
     with pytest.raises(ValidationError):
-        model_spec(Limited).validate_json('{"even":1}')
+        model_spec(CheckedTypes).validate_json('{"even":1}')
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,18 @@ def test_what_users_code_decides_is_not_said() -> None:
     ],
 )  # fmt: skip
 def test_what_would_be_refused_or_converted_is_not_said_to_fit(name: str, value: Any) -> None:
-    shapes = shape_of(model_spec(Everything))
+    shapes = shape_of(model_spec(PlainTypes))
     assert fits({"text": "x"}, shapes)
     assert not fits({"text": "x", name: value}, shapes)
 
 
-class Made(AtomicRedisModel):
+class FactoryMade(AtomicRedisModel):
     name: str
     tags: list[str] = Field(default_factory=list)
 
 
 def test_a_field_that_is_not_there_fits_when_it_has_a_plain_default() -> None:
-    shapes = shape_of(model_spec(Made))
+    shapes = shape_of(model_spec(FactoryMade))
     assert fits({"name": "x", "tags": []}, shapes)
     assert not fits({"name": "x"}, shapes), "a factory is the user's code"
     assert not fits({"tags": []}, shapes)

@@ -35,7 +35,7 @@ def learn(cli: Cli, *words: str) -> Callable[[], bool]:
 
     def known() -> bool:
         run_thoroughly(["models", *words], cli.environment())
-        return answer(["get", "Thing:1/n", *words], cli.environment()) is not None
+        return answer(["get", "FreshThing:1/n", *words], cli.environment()) is not None
 
     return known
 
@@ -50,17 +50,17 @@ def thing(cli: Cli, store: Store, tmp_path: Path) -> Cli:
     (directory / "things.py").write_text(
         "from rapyer import AtomicRedisModel\n"
         f"from {base} import START\n"
-        "class Thing(AtomicRedisModel):\n    n: int = START\n"
+        "class FreshThing(AtomicRedisModel):\n    n: int = START\n"
     )
     cli.environ["RAPYER_MODELS"] = str(directory / "things.py")
     cli.environ["BASE"] = base
-    store.put("Thing:1", {"n": 1})
+    store.put("FreshThing:1", {"n": 1})
     wait_until(learn(cli))
     return cli
 
 
 def quick(cli: Cli) -> bool:
-    return answer(["get", "Thing:1/n"], cli.environment()) is not None
+    return answer(["get", "FreshThing:1/n"], cli.environment()) is not None
 
 
 def test_an_edited_model_file_is_noticed_at_once(thing: Cli) -> None:
@@ -139,11 +139,11 @@ def test_two_models_with_one_prefix_are_not_told_apart(
     path.write_text(
         "from rapyer import AtomicRedisModel\n"
         "class A(AtomicRedisModel):\n    n: int\n"
-        "    @classmethod\n    def class_key_initials(cls): return 'Thing'\n"
+        "    @classmethod\n    def class_key_initials(cls): return 'FreshThing'\n"
         "class B(A):\n    n: str\n"
     )
     cli.environ["RAPYER_MODELS"] = str(path)
-    store.put("Thing:1", {"n": 1})
+    store.put("FreshThing:1", {"n": 1})
     wait_until(lambda: learned(cli))
     assert not quick(cli)
 
@@ -190,14 +190,14 @@ def test_the_second_read_imports_neither_library_nor_user_code(
 
 def test_a_read_sees_an_edited_model(environ: dict[str, str], store: Store, tmp_path: Path) -> None:
     path = tmp_path / "edited.py"
-    text = "from rapyer import AtomicRedisModel\nclass Thing(AtomicRedisModel):\n    n: int\n"
+    text = "from rapyer import AtomicRedisModel\nclass FreshThing(AtomicRedisModel):\n    n: int\n"
     path.write_text(text)
     environ["RAPYER_MODELS"] = str(path)
-    store.put("Thing:1", {"n": 1})
-    wait_until(lambda: "pydantic" not in process(environ, "get", "Thing:1")[1])
+    store.put("FreshThing:1", {"n": 1})
+    wait_until(lambda: "pydantic" not in process(environ, "get", "FreshThing:1")[1])
     path.write_text(text.replace("int", "str"))
-    ran, _ = process(environ, "get", "Thing:1")
-    assert "does not fit Thing" in ran.err
+    ran, _ = process(environ, "get", "FreshThing:1")
+    assert "does not fit FreshThing" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -214,13 +214,13 @@ def test_models_that_say_something_are_imported_each_time(
 ) -> None:
     path = tmp_path / "loud.py"
     path.write_text(
-        f"from rapyer import AtomicRedisModel\nclass Thing(AtomicRedisModel):\n    n: int\n{line}\n"
+        f"from rapyer import AtomicRedisModel\nclass FreshThing(AtomicRedisModel):\n    n: int\n{line}\n"
     )
     environ["RAPYER_MODELS"] = f"{path} {blog_models.__file__}"
-    store.put("Thing:1", {"n": 1})
-    first, _ = process(environ, "get", "Thing:1")
+    store.put("FreshThing:1", {"n": 1})
+    first, _ = process(environ, "get", "FreshThing:1")
     assert first.err
     for _ in range(2):
-        again, names = process(environ, "get", "Thing:1")
+        again, names = process(environ, "get", "FreshThing:1")
         assert again == first
         assert "pydantic" in names
