@@ -52,20 +52,29 @@ def stamp_of_loaded(environment: Environment, began: float) -> Stamp | None:
 
 def is_fresh(stamp: Any, environment: Environment) -> bool:
     """Whether everything is as it was when ``stamp`` was made."""
-    if not isinstance(stamp, dict) or _process(environment.environ) not in stamp["processes"]:
+    if not _is_stamp(stamp) or _process(environment.environ) not in stamp["processes"]:
         return False
     return _is_unchanged(stamp)
 
 
 def joined(stamp: Stamp, other: Any) -> Stamp:
     """``stamp``, for the processes of ``other`` as well, which found the same models, if that is still true."""
-    if not isinstance(other, dict) or not _is_unchanged(other):
+    if not _is_stamp(other) or not _is_unchanged(other):
         return stamp
     processes = [one for one in other["processes"] if one not in stamp["processes"]]
     return {
         "processes": [*stamp["processes"], *processes][:_MOST_PROCESSES],
         "marks": {**other["marks"], **stamp["marks"]},
     }
+
+
+def _is_stamp(found: Any) -> bool:
+    """Whether what a file held is a stamp, and not what somebody else wrote."""
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("processes"), list)
+        and isinstance(found.get("marks"), dict)
+    )
 
 
 def _is_unchanged(stamp: Stamp) -> bool:

@@ -48,6 +48,8 @@ def answer(words: Sequence[str], environment: Environment) -> int | None:
         text = _shown(data, options.get("output"), environment)
     except (CliError, ReplyError, OSError, ValueError):
         return None  # the ordinary way meets it again, and says what it is
+    except (LookupError, TypeError, AttributeError):
+        return None  # what is known of the models was not written by this version
     if session.server.is_default:
         environment.note(f"rapyer: {embedded_notice()}")
     environment.stdout.write(text)

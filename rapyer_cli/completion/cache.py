@@ -58,7 +58,7 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
     }
     data = json.loads(json.dumps(data))  # comparable with what was kept
     is_same = data == {name: value for name, value in kept.items() if name != "stamp"}
-    data["stamp"] = joined(stamp, kept["stamp"]) if stamp is not None and is_same else stamp
+    data["stamp"] = joined(stamp, kept.get("stamp")) if stamp is not None and is_same else stamp
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")

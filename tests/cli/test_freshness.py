@@ -126,6 +126,10 @@ def test_a_lost_or_foreign_cache_is_none(thing: Cli) -> None:
     for text in ("", "[]", "{}", whole[:-10], json.dumps({**json.loads(whole), "format": 1})):
         path.write_text(text)
         assert not quick(thing)
+    for part in ("stamp", "types", "models"):
+        path.write_text(json.dumps({**json.loads(whole), part: {"process": []}}))
+        assert answer(["get", "FreshThing:1/n/0"], thing.environment()) is None
+        assert run_thoroughly(["get", "FreshThing:1/n"], thing.environment()) == 0
     path.write_text(whole)
     assert quick(thing)
     path.unlink()
