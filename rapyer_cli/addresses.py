@@ -7,13 +7,12 @@ Pure text work on top of :mod:`rapyer.paths`, which is imported when it is neede
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rapyer_cli.failures import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """``key`` is the Redis key of the document, ``pointer`` the segments inside it.
 
     Without a key it is a model, or without a name the root. A bare word that is no known model may turn

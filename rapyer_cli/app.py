@@ -37,6 +37,8 @@ def parse(words: Sequence[str], verbs: Verbs) -> Invocation | None:
         return None
     if asks_for_help(verb, rest):
         return Invocation(verb, {"help": True})
+    if not rest and not any(argument.required for argument in verb.arguments):
+        return Invocation(verb)
     return parse_for(verb, rest)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Change: TypeAlias = Literal["added", "removed", "changed"]
 
@@ -18,8 +17,7 @@ MISSING: Any = _Missing()
 """Stands for a document or value that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One place where two values differ. A list index counts in the side that has the item."""
 
     path: tuple[str | int, ...]

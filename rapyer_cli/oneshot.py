@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError, failure_of
 from rapyer_cli.grammar import Invocation, Verbs
+from rapyer_cli.verbs import QUICK
 
 
 def run_words(words: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code. Errors are one line on standard error."""
+    return _run(words, environment, quickly=not set(words).isdisjoint(QUICK))
+
+
+def run_thoroughly(words: Sequence[str], environment: Environment) -> int:
+    """As :func:`run_words`, always with the parser, the library and the models."""
+    return _run(words, environment, quickly=False)
+
+
+def _run(words: Sequence[str], environment: Environment, *, quickly: bool) -> int:
     try:
+        if quickly:
+            from rapyer_cli.quick import answer
+
+            answered = answer(words, environment)
+            if answered is not None:
+                return answered
         prepared = _prepare(words, environment)
         if not isinstance(prepared, Invocation):
             return prepared
@@ -116,15 +133,21 @@ def choices_of(invocation: Invocation) -> Any:
 def _verbs_for(words: Sequence[str]) -> Verbs:
     """The verbs needed to parse these words; the library's types only when an operation may be meant."""
     from rapyer_cli.app import find_verb
-    from rapyer_cli.verbs import all_verbs, verbs_with
+    from rapyer_cli.verbs import all_verbs, typed_operations, verbs_with
 
-    some = verbs_with(words)
-    try:
-        if some is not None or not words or all(word.startswith("-") for word in words):
-            find_verb(words, some or Verbs())
-            return some or Verbs()
-    except UsageError:
-        pass
+    options_alone = all(word.startswith("-") for word in words)
+    homes: tuple[Callable[[], Verbs | None], ...] = (
+        partial(verbs_with, words),
+        Verbs if options_alone else typed_operations,
+    )
+    for choose in homes:
+        some = choose()
+        try:
+            if some is not None:
+                find_verb(words, some)
+                return some
+        except UsageError:
+            continue
     return all_verbs()
 
 

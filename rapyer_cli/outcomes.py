@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """``shape`` is shown, then the command ends with ``code``."""
 
     shape: Shape | None

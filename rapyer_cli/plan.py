@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer import Batch, Queued
 from rapyer.errors import PathNotFound
@@ -122,8 +122,7 @@ class Plan:
         return self.read_result(values)
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """A change of how many seconds a document has to live; None is for ever."""
 
     key: str

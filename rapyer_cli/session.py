@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer_cli.addresses import ROOT, Address, address_of, always, entry_test
 from rapyer_cli.environment import Environment
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from rapyer_cli.plan import Done, Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(NamedTuple):
     """What the options of the line say about server, models and safety."""
 
     url: str | None = None
@@ -79,12 +78,15 @@ class Session:
     def models(self) -> Models:
         """The models, loaded at the first call."""
         if self._models is None:
+            from time import time
+
             from rapyer_cli.completion.cache import store
             from rapyer_cli.modules import load_models
 
             sources = self.settings.models(self.choices.models)
+            began = time()
             self._models = load_models(sources, self.environment)
-            store(self.environment, sources, self._models)
+            store(self.environment, sources, self._models, began)
         return self._models
 
     @property
@@ -203,7 +205,7 @@ class Session:
 
     def allow_writing(self) -> None:
         """Allow changes on a profile whose environment is prod."""
-        self.choices = replace(self.choices, write=True)
+        self.choices = self.choices._replace(write=True)
         if self._guard is not None:
             self._guard.reason = self.read_only_reason
 

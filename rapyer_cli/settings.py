@@ -6,9 +6,9 @@ Reads ``config.toml`` of the user and the nearest ``pyproject.toml``; connects t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ConnectionRefused, NotFound, UsageError
@@ -19,8 +19,7 @@ _PROFILE_KEYS = frozenset(
 EMBEDDED_URL = "embedded://"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One ``[profiles.NAME]`` of config.toml."""
 
     name: str
@@ -37,8 +36,7 @@ class Profile:
         return self.environment.lower() in ("prod", "production")
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """Which server to talk to. ``source`` says in words where this was decided."""
 
     url: str
@@ -51,13 +49,12 @@ class Server:
         return self.source == "default"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSources:
+class ModelSources(NamedTuple):
     """The modules to load models from, and where they were named. Files are relative to ``base``."""
 
     modules: tuple[str, ...] = ()
     source: str = "nowhere"
-    base: Path = field(default_factory=Path)
+    base: Path = Path()
 
 
 @dataclass(slots=True)

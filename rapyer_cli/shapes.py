@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rapyer_cli.differences import Difference
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRow:
+class FieldRow(NamedTuple):
     """One entry of a shown document: name, JSON value, and its type in words."""
 
     name: str
@@ -21,8 +20,7 @@ class FieldRow:
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One JSON value. ``rows`` say how a terminal shows its entries; without them it is a scalar."""
 
     title: str
@@ -32,8 +30,7 @@ class Shown:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table; ``key`` is its name in the records. An ``optional`` one may be left out."""
 
     key: str
@@ -74,8 +71,7 @@ class Tree:
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(NamedTuple):
     """Two values side by side, as their differences."""
 
     left: str
@@ -83,16 +79,14 @@ class Compared:
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What one change did, or would do, to one document."""
 
     key: str
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(NamedTuple):
     """A plan that was carried out, queued or only tried.
 
     ``result`` is what the operation returned, if it returns anything; ``commands`` are the exact Redis
@@ -106,8 +100,7 @@ class Changed:
     state: str = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(NamedTuple):
     """Plain lines of text."""
 
     lines: tuple[str, ...]

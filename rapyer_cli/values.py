@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import NotFound, UsageError, ValueRefused, validation_lines
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 _ASSIGNMENT = re.compile(r"(?P<name>[^=]*?)(?P<json>:?)=(?P<text>.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """``name=text``, or ``name:=json``."""
 
     name: str

@@ -7,7 +7,7 @@ bracket, quotes and blanks included, so that JSON can be typed as it is. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rapyer_cli.failures import UsageError
 
@@ -15,8 +15,7 @@ _BLANKS = " \t\r\n"
 _NEEDS_QUOTES = frozenset(_BLANKS + "'\"\\#")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word: its text, and where it stands in the line. ``open`` when its quote is not closed."""
 
     text: str

@@ -1,4 +1,4 @@
-"""The few commands that starting, watching and stopping a server needs, over a raw Unix socket.
+"""The few commands that starting, watching and stopping a server needs, over a raw socket.
 
 Replies of RESP2 only, one command at a time. Talking to Redis on behalf of models is not done here.
 """
@@ -16,21 +16,24 @@ class ReplyError(Exception):
 
 
 class Wire:
-    """One connection to a server on a Unix socket.
+    """One connection to a server.
 
-    :param address: path of the socket, short enough for the operating system.
+    :param address: path of a Unix socket, short enough for the operating system, or host and port.
     :param timeout: seconds that connecting, and each reply, may take.
     :raises OSError: nobody listens, or no answer came in time.
     """
 
-    def __init__(self, address: str, timeout: float = 5.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.connect(address)
-        except BaseException:
-            self._socket.close()
-            raise
+    def __init__(self, address: str | tuple[str, int], timeout: float = 5.0) -> None:
+        if isinstance(address, str):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self._socket.settimeout(timeout)
+                self._socket.connect(address)
+            except BaseException:
+                self._socket.close()
+                raise
+        else:
+            self._socket = socket.create_connection(address, timeout)
         self._stream = self._socket.makefile("rb")
 
     def __enter__(self) -> Wire:

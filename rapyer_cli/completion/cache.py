@@ -1,6 +1,7 @@
-"""What the shells' completion knows between calls: the models' types, in a file of the cache directory.
+"""What is known of the models between calls, in a file of the cache directory.
 
-It is written whenever a command has loaded models, so that completing needs no user code.
+It is written whenever a command has loaded models, so that neither the shells' completion nor a plain read
+(:mod:`rapyer_cli.quick`) needs user code. Completion takes it as it is; a read asks whether it is still true.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
 from rapyer_cli.environment import Environment
+from rapyer_cli.freshness import is_fresh, joined, stamp_of_loaded
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
+    from rapyer_cli.completion.knowledge import Knowledge
     from rapyer_cli.modules import Models
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def cache_path(environment: Environment, sources: ModelSources) -> Path:
@@ -27,17 +29,26 @@ def cache_path(environment: Environment, sources: ModelSources) -> Path:
     return environment.cache_directory / f"models-{sha256(named.encode()).hexdigest()[:16]}.json"
 
 
-def store(environment: Environment, sources: ModelSources, models: Models) -> None:
-    """Keep what completion needs of ``models``, if it changed. Failing to is no failure."""
-    path = cache_path(environment, sources)
-    stamp = _stamp(models.files)
-    if not sources.modules or not models or read(path).get("stamp") == stamp:
-        return
-    from rapyer_cli.completion.gathering import operation_infos, types_of
+def store(environment: Environment, sources: ModelSources, models: Models, began: float) -> None:
+    """Keep what is to be known of ``models``, if it changed. Failing to is no failure.
 
-    data = {
+    :param began: the time when loading them began.
+    """
+    if not sources.modules or not models:
+        return
+    path = cache_path(environment, sources)
+    kept = read(path)
+    if is_fresh(kept.get("stamp"), environment):
+        return
+    from rapyer.schema import model_spec
+    from rapyer_cli.completion.gathering import operation_infos, types_of
+    from rapyer_cli.fitting import shape_of
+
+    stamp = stamp_of_loaded(environment, began)
+    data: dict[str, Any] = {
         "format": _FORMAT,
-        "stamp": stamp,
+        "quiet": models.quiet,
+        "shapes": {model.class_key_initials(): shape_of(model_spec(model)) for model in models},
         "models": models.names(),
         "types": {
             name: {field: info.to_json() for field, info in fields.items()}
@@ -45,6 +56,9 @@ def store(environment: Environment, sources: ModelSources, models: Models) -> No
         },
         "operations": [[o.verb, o.kind, o.signature, list(o.roles)] for o in operation_infos()],
     }
+    data = json.loads(json.dumps(data))  # comparable with what was kept
+    is_same = data == {name: value for name, value in kept.items() if name != "stamp"}
+    data["stamp"] = joined(stamp, kept.get("stamp")) if stamp is not None and is_same else stamp
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
@@ -65,6 +79,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def knowledge_from(data: dict[str, Any], profiles: tuple[str, ...]) -> Knowledge:
     """What a cache file says."""
+    from rapyer_cli.completion.knowledge import Knowledge, OperationInfo, TypeInfo
+
     return Knowledge(
         models=tuple(data.get("models", ())),
         types={
@@ -77,7 +93,3 @@ def knowledge_from(data: dict[str, Any], profiles: tuple[str, ...]) -> Knowledge
         ),
         profiles=profiles,
     )
-
-
-def _stamp(files: list[Path]) -> list[list[Any]]:
-    return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]

@@ -6,7 +6,8 @@ No terminal, no database, no user code. The REPL, the shells' completion and the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rapyer.paths import escape_pointer
 from rapyer_cli.addresses import ROOT, Address, escape_key
@@ -18,8 +19,7 @@ from rapyer_cli.words import left_open, quoted, scan
 _FEW_INDICES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One possible word. ``final`` when a blank may follow; otherwise the word goes on."""
 
     text: str
@@ -302,7 +302,7 @@ class _Engine:
         before = len(self.found.candidates)
         self._offer_fields(target, partial[head_length:], partial[:head_length], "")
         self.found.candidates[before:] = [
-            replace(candidate, final=False) for candidate in self.found.candidates[before:]
+            candidate._replace(final=False) for candidate in self.found.candidates[before:]
         ]
 
     def _offer_operand(self, verb: Verb, positional: Sequence[str], partial: str) -> None:

@@ -7,14 +7,13 @@ is not its business.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 from rapyer_cli.addresses import ROOT, Address, address_of, entry_test
 
 
-@dataclass(frozen=True, slots=True)
-class TypeInfo:
+class TypeInfo(NamedTuple):
     """A type as far as completion needs it.
 
     ``kind`` is ``model list dict str int float bool bytes datetime``, ``other`` for another type, ``object``
@@ -44,11 +43,11 @@ class TypeInfo:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
-        return asdict(self)
+        item = self.item.to_json() if self.item is not None else None
+        return {**self._asdict(), "item": item}
 
 
-@dataclass(frozen=True, slots=True)
-class OperationInfo:
+class OperationInfo(NamedTuple):
     """One typed operation: the verb, the kind of field that has it, and its parameters' roles."""
 
     verb: str
@@ -97,8 +96,7 @@ class Knowledge:
         return (operation for operation in self.operations if operation.kind == kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """Something the engine would have liked to know: ``keys`` of a model, ``children`` of an address,
     ``files`` that begin with a text."""
 

@@ -17,12 +17,7 @@ async def render_plain(shape: Shape, environment: Environment, form: str) -> Non
     ascii_only = not _takes_unicode(environment)
 
     def write(data: Any, indent: int | None = None) -> None:
-        text = (
-            raw_text(data)
-            if form == "raw"
-            else json_text(data, indent=indent, ascii_only=ascii_only)
-        )
-        environment.stdout.write(text + "\n")
+        environment.stdout.write(_text(data, form, indent, ascii_only=ascii_only) + "\n")
 
     if isinstance(shape, Table):
         await _render_table(shape, environment, form, write)
@@ -45,8 +40,20 @@ async def render_plain(shape: Shape, environment: Environment, form: str) -> Non
             for record in records:
                 write(record)
     elif isinstance(shape, (Shown, Tree)):
-        write(shape.data, indent=2 if form == "json" else None)
+        environment.stdout.write(plain_text(shape.data, environment, form) + "\n")
     environment.stdout.flush()
+
+
+def plain_text(data: Any, environment: Environment, form: str) -> str:
+    """One value as a pipe gets it, without the end of its last line."""
+    indent = 2 if form == "json" else None
+    return _text(data, form, indent, ascii_only=not _takes_unicode(environment))
+
+
+def _text(data: Any, form: str, indent: int | None, *, ascii_only: bool) -> str:
+    if form == "raw":
+        return raw_text(data)
+    return json_text(data, indent=indent, ascii_only=ascii_only)
 
 
 def change_lines(changed: Changed) -> list[str]:

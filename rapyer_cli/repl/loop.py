@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,7 +209,7 @@ def _leave(session: Session) -> int:
     return Exit.DONE
 
 
-def _refuse_connection_options(values: dict[str, Any]) -> None:
+def _refuse_connection_options(values: Mapping[str, Any]) -> None:
     for name in ("url", "profile", "models", "read_only", "write"):
         if values.get(name):
             flag = "--" + name.replace("_", "-")

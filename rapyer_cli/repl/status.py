@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rapyer_cli.completion.knowledge import Knowledge
 from rapyer_cli.failures import UsageError
@@ -14,8 +14,7 @@ from rapyer_cli.words import scan
 Fragment = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The state that prompt and toolbar show. ``latency`` is that of the last line, in seconds."""
 
     server: str

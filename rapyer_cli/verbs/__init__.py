@@ -11,6 +11,8 @@ from importlib import import_module
 
 from rapyer_cli.grammar import Verb, Verbs
 
+# Of these plain reads are answered by rapyer_cli.quick.
+QUICK = ("get", "ttl")
 # In the order in which help lists them.
 HOMES: dict[str, tuple[str, ...]] = {
     "look": ("get", "ls", "tree"),
@@ -46,10 +48,16 @@ def named_verbs() -> Verbs:
 @lru_cache(maxsize=1)
 def all_verbs() -> Verbs:
     """Every verb of the shell and the REPL. Imports the library's types."""
+    return Verbs((*named_verbs(), *typed_operations()))
+
+
+@lru_cache(maxsize=1)
+def typed_operations() -> Verbs:
+    """The verbs that are typed operations. Imports the library's types, and not the other verbs."""
     from rapyer_cli.verbs.operations import operation_verbs
 
-    named = named_verbs()
-    return Verbs((*named, *operation_verbs(named)))
+    named = {spelling for spellings in HOMES.values() for spelling in spellings}
+    return Verbs(operation_verbs(named))
 
 
 def verbs_with(words: Iterable[str]) -> Verbs | None:

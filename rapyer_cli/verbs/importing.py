@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from rapyer_cli.differences import same
 from rapyer_cli.exits import Exit
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from rapyer_cli.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One good line: its number, the key, the text to store, and the seconds to live."""
 
     number: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.addresses import ROOT, Address
@@ -38,8 +37,8 @@ async def pwd(session: Session, invocation: Invocation) -> Shape:
 async def use(session: Session, invocation: Invocation) -> Shape:
     """Go on with another server."""
     name = invocation.text("server") or ""
-    choices = replace(session.choices, url=None, profile=None, write=False)
-    choices = replace(choices, url=name) if "://" in name else replace(choices, profile=name)
+    choices = session.choices._replace(url=None, profile=None, write=False)
+    choices = choices._replace(url=name) if "://" in name else choices._replace(profile=name)
     dropped = session.transaction is not None and bool(session.transaction.plans)
     await session.use(choices)
     if dropped:

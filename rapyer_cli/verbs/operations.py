@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, NotFound, UsageError, ValueRefused
-from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb, Verbs
+from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb
 from rapyer_cli.values import amount_of, assignments_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _SEVERITY: tuple[Effect, ...] = ("read", "write", "destructive")
 
 
-def operation_verbs(taken: Verbs) -> list[Verb]:
-    """A verb for each operation whose name is not a verb already."""
+def operation_verbs(taken: Container[str]) -> list[Verb]:
+    """A verb for each operation whose name is not ``taken`` by a verb already."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
 

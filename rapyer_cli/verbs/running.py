@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
@@ -123,11 +123,11 @@ def _parsed(session: Session, invocation: Invocation) -> list[tuple[int, Invocat
         options = {option.name for option in found.verb.all_options()}
         extra: dict[str, Any] = {flag: True for flag in passed_on if flag in options}
         extra |= {"output": invocation.text("output")} if "output" in options else {}
-        parsed.append((number, replace(found, values={**extra, **_given(found.values)})))
+        parsed.append((number, found._replace(values={**extra, **_given(found.values)})))
     return parsed
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 

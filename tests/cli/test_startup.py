@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rapyer_cli.verbs import HOMES
 from tests.cli.conftest import Store
 
 HEAVY = ("typer", "pydantic", "redis", "rich", "prompt_toolkit", "asyncio", "rapyer")
@@ -53,6 +54,23 @@ def test_a_pipe_needs_no_rich_and_no_prompt(environ: dict[str, str], store: Stor
     code, names = loaded(environ, "increase", "BlogPost:1/views")
     assert code == 0
     assert not names & {"rich", "prompt_toolkit"}
+
+
+def test_an_operation_needs_no_other_verbs(environ: dict[str, str], store: Store) -> None:
+    store.put("BlogPost:1", {"title": "x", "views": 1})
+    others = tuple(f"rapyer_cli.verbs.{home}" for home in HOMES)
+    shell = ("rapyer_cli.completion.engine", "rapyer_cli.completion.knowledge")
+    loaded(environ, "increase", "BlogPost:1/views")
+    code, names = loaded(environ, "increase", "BlogPost:1/views", extra=(*others, *shell))
+    assert code == 0
+    assert "redis" in names
+    assert not names & {*others, *shell, "rapyer_cli.quick"}
+
+
+def test_a_verb_alone_needs_no_parser(environ: dict[str, str]) -> None:
+    code, names = loaded(environ, "models")
+    assert code == 0
+    assert "typer" not in names
 
 
 @pytest.mark.parametrize("words", [("set",), ("frobnicate",), ("get", "--nope"), ("get", "--help")])
