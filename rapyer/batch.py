@@ -106,14 +106,6 @@ class Batch:
         """
         return Collecting(self)
 
-    def touch(self, node: Node, names: Iterable[str] | None = None) -> None:
-        """Remember the content of ``node`` before its first change; of a model, which fields change."""
-        known = self._snapshots.get(id(node))
-        if known is None:
-            self._snapshots[id(node)] = Snapshot(node, names)
-        else:
-            known.add(names)
-
     def lend(self, parent: Node, place: Any, value: Any, spec: ValueSpec) -> None:
         """Write down a value that is handed out as it is (see :mod:`rapyer.lending`)."""
         if (id(parent), place) not in self._lent:
@@ -144,8 +136,13 @@ class Batch:
         if self._key_guard is not None and change.effect != "read":
             self._key_guard(change.verb, path, change.texts)
         steps = change.primitives(path)
-        if change.touched is not None:
-            self.touch(change.touched, _changed_names(change))
+        touched = change.touched
+        if touched is not None:
+            known = self._snapshots.get(id(touched))
+            if known is None:
+                self._snapshots[id(touched)] = Snapshot(touched, _changed_names(change))
+            elif known.names is not None:
+                known.add(_changed_names(change))
         local = change.local()
         self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local

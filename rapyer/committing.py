@@ -171,10 +171,12 @@ class Part:
         position = len(self._watches)
         outdated = _saved_over(self.operations)
         document = synced = None
+        answers: Sequence[Any] = ()
         for index, operation in self.operations:
             change = operation.change
             end = position + len(operation.steps)
-            answers = values[position:end]
+            if change.settles or operation.answer is not None:
+                answers = values[position:end]
             position = end
             if operation.answer is not None:
                 operation.answer._outcome = (change.decode(answers),)

@@ -42,6 +42,7 @@ from rapyer.schema import (
     native_class,
 )
 from rapyer.script import Primitive
+from rapyer.types.base import RedisType
 from rapyer.types.container import Container, pending_steps
 from rapyer.types.inplace import Increment, change_of_step
 from rapyer.types.scalars import Scalar
@@ -238,7 +239,7 @@ class ModelNode(links.Node):
                 self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
                 return
         spec = field_spec(cls, name)
-        if isinstance(value, Scalar | Container):
+        if isinstance(value, RedisType):
             value = value.clone()
         validated = spec.validate_python(value)
         if config.get("validate_assignment"):
@@ -360,7 +361,7 @@ def refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
 
 def _unwrapped(value: Any) -> Any:
     """Containers and scalars as native values; models as they are."""
-    return value.clone() if isinstance(value, Scalar | Container) else value
+    return value.clone() if isinstance(value, RedisType) else value
 
 
 def adopted(old: Any, new: Any) -> Any:

@@ -43,8 +43,8 @@ def is_fragile(data: bytes) -> bool:
     Raises :class:`~rapyer.errors.InvalidValueError` for what it cannot hold at all: an integer beyond
     64 bits, NaN and infinities.
     """
-    if data[:1] == b'"' or not _may_be_fragile(data):
-        return False  # a text alone has no numbers
+    if data[:1] == b'"' or (len(data) < 17 and data.isdigit()) or not _may_be_fragile(data):
+        return False  # a text alone has no numbers, and a small integer is what most numbers are
     fragile = False
     for match in _TOKEN.finditer(data):
         token = match[0]

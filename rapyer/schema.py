@@ -162,6 +162,13 @@ class ValueSpec:
         """
         return self.to_checked_json(value)[0]
 
+    def is_written(self, value: Any, text: bytes) -> bool:
+        """Whether ``text``, which is stored, is the stored form of ``value``."""
+        try:
+            return self._serializer.to_json(value, by_alias=False, warnings=False) == text
+        except ValueError:
+            return False
+
     def to_checked_json(self, value: Any) -> tuple[bytes, bool]:
         """As :meth:`to_json`, and whether the server would misread a number (``is_fragile``)."""
         try:
@@ -471,7 +478,7 @@ def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
 
 def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:
     """The fields of ``cls`` in whose values there can be models."""
-    spec = model_spec(cls)
+    spec = getattr(cls, SPEC_ATTRIBUTE, None) or model_spec(cls)
     if spec.model_fields is None:
         spec.model_fields = tuple(
             name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -187,39 +188,30 @@ class Call:
     :param echoes: reads that follow the steps and cannot refuse.
     """
 
-    __slots__ = ("_computed", "_echoes", "_refusable", "_steps", "size")
+    __slots__ = ("_computed", "_echoes", "_refusable", "_steps")
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
         self._echoes, self._refusable = echoes, len(steps)
         self._steps = [*steps, *echoes]
         self._computed: dict[int, _Computed] = {}
-        self.size = 0
-        for position, (key, step) in enumerate(self._steps):
-            code, path, args, rewrite, guess = step
-            for argument in args:
-                self.size += len(argument)
-            if code in _NAMED_ENTRY or _address(path) is None:
-                is_echo = position >= self._refusable
-                odd = _addressed_echo(step) if is_echo else _addressed(step)
-                self._steps[position] = (key, odd)
-            elif rewrite is not None and guess is not None:
-                try:
-                    found = self._computed[position] = _compute(step, guess)
-                    self.size += len(found.text)
-                except (ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
-                    continue  # the guess was wrong; what is stored will tell
+
+    def size(self) -> int:
+        """About how many bytes the batch takes."""
+        size = 0
+        for _, step in self._steps:
+            size += len(step.guess or b"")
+            for argument in step.args:
+                size += len(argument)
+        return size
 
     def arguments(self, keys: dict[str, bytes]) -> list[bytes]:
         """The script's ARGV. ``keys`` are its KEYS with their positions; new ones are added."""
-        steps, computed = self._steps, self._computed
+        steps = self._steps
         argv = [b"%d" % len(steps), b"%d" % self._refusable]
         for place, (key, (code, path, args, rewrite, _)) in enumerate(steps):
-            if rewrite is not None:
-                known = computed.get(place)
-                code = "cas"
-                args = (_UNKNOWN, b"") if known is None else (known.sha, known.text)
-            elif code in _NAMED_ENTRY:
-                args = _entry_arguments(steps[place][1])
+            where = _address(path)
+            if where is None or rewrite is not None or code in _NAMED_ENTRY:
+                code, where, args = self._special(place)
             name, fragile, json = _WIRES[code]
             if json is not None:
                 for text in args[json]:
@@ -229,9 +221,26 @@ class Call:
             number = keys.get(key)
             if number is None:
                 number = keys[key] = b"%d" % (len(keys) + 1)
-            where: Any = _address(path)
             argv += (name, number, where, b"%d" % len(args), *args)
         return argv
+
+    def _special(self, place: int) -> tuple[str, bytes, tuple[bytes, ...]]:
+        """Code, path and arguments of a step that no JSONPath leads to, or that is computed here."""
+        key, step = self._steps[place]
+        if step.code in _NAMED_ENTRY or _address(step.path) is None:
+            step = _addressed(step) if place < self._refusable else _addressed_echo(step)
+        known = self._computed.get(place)
+        if step.rewrite is not None and step.guess is not None and known is None:
+            # where the guess is wrong, what is stored will tell
+            with suppress(ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
+                known = self._computed[place] = _compute(step, step.guess)
+            step = step._replace(guess=None)
+        self._steps[place] = key, step
+        where = cast(bytes, _address(step.path))
+        if step.rewrite is not None:
+            return "cas", where, (_UNKNOWN, b"") if known is None else (known.sha, known.text)
+        named = step.code in _NAMED_ENTRY
+        return step.code, where, _entry_arguments(step) if named else step.args
 
     def answer(self, stamp: int, values: list[Any]) -> Answer | None:
         """What the script's reply means; None: the batch has to be sent again, as it is now.
@@ -284,7 +293,7 @@ async def submit(session: Session, steps: Sequence[Step], echoes: Sequence[Step]
     """
     call = Call(steps, echoes)
     for _ in range(MAX_ATTEMPTS):
-        stamp, values = await session.evalsha_merged(call, call.size, _merged, _SOURCE)
+        stamp, values = await session.evalsha_merged(call, _merged, _SOURCE)
         answer = call.answer(stamp, values)
         if answer is not None:
             return answer

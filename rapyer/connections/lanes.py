@@ -32,7 +32,7 @@ from rapyer.connections.exchange import (
     unreachable,
     write_out,
 )
-from rapyer.connections.together import SMALL, Broken, Merge, Together
+from rapyer.connections.together import SMALL, Broken, Merge, Part, Together
 
 # Settings that redis-py itself adds to a pool's, tied to that pool.
 _OWN_TO_A_POOL = (
@@ -111,17 +111,17 @@ class PoolLane:
         except Broken as broken:
             raise self._failure(broken, write) from broken.cause
 
-    def merges(self, size: int) -> bool:
-        """Whether a part of ``size`` bytes would leave together with others now."""
-        return bool(self._busy) and self.coalesce and size <= SMALL
+    def merges(self, part: Part) -> bool:
+        """Whether ``part`` would leave together with those of others now."""
+        return bool(self._busy) and self.coalesce and part.size() <= SMALL
 
-    async def exchange_merged(self, part: Any, size: int, merge: Merge, write: bool) -> Any:
+    async def exchange_merged(self, part: Part, merge: Merge, write: bool) -> Any:
         """Send ``part`` in one command with those of other tasks; what the reply has for it.
 
         See :meth:`~rapyer.connections.together.Together.exchange_merged`; raises as :meth:`exchange`.
         """
         try:
-            return await self._together.exchange_merged(part, size, merge)
+            return await self._together.exchange_merged(part, merge)
         except Broken as broken:
             raise self._failure(broken, write) from broken.cause
 

@@ -20,7 +20,7 @@ from rapyer import errors
 from rapyer.connections.cluster import ClusterLane, one_slot, sibling_cluster
 from rapyer.connections.exchange import Command, missing_module, refused
 from rapyer.connections.lanes import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
-from rapyer.connections.together import Merge
+from rapyer.connections.together import Merge, Part
 
 # Replies which say that a script was not run at all.
 _NOT_RUN = (redis.exceptions.NoScriptError, redis.exceptions.NoPermissionError)
@@ -124,11 +124,10 @@ class Session:
         return await self._run(("EVALSHA", sha, len(keys), *keys, *args), source, write)
 
     async def evalsha_merged(
-        self, part: Any, size: int, merge: Merge, source: str, *, write: bool = True
+        self, part: Part, merge: Merge, source: str, *, write: bool = True
     ) -> Any:
         """Run a script for ``part``; while other commands are under way, once for those of many tasks.
 
-        :param size: about how many bytes the part takes.
         :param merge: makes one EVALSHA out of parts; its reply is a list: something for all of them,
             then one reply each.
         :param source: the script's text.
@@ -138,8 +137,8 @@ class Session:
         due to another task's part, is only heeded when the part was sent alone.
         """
         lane = self._lane()
-        if self.guard is None and isinstance(lane, PoolLane) and lane.merges(size):
-            reply = await lane.exchange_merged(part, size, merge, write)
+        if self.guard is None and isinstance(lane, PoolLane) and lane.merges(part):
+            reply = await lane.exchange_merged(part, merge, write)
             if not isinstance(reply, Exception):
                 return reply
             if not isinstance(reply, _NOT_RUN):

@@ -34,6 +34,13 @@ class Broken(Exception):  # noqa: N818 - an outcome, which becomes an error for 
         self.cause, self.sent = cause, sent
 
 
+class Part(Protocol):
+    """What one task contributes to a merged command."""
+
+    def size(self) -> int:
+        """About how many bytes it takes."""
+
+
 class Merge(Protocol):
     """How parts of many tasks become one command, whose reply is a list: something for all, then one each."""
 
@@ -63,11 +70,10 @@ class _Entry(NamedTuple):
         self.future.cancel()
 
 
-class _Part(NamedTuple):
-    """What one task contributes to a merged command."""
+class _Waiting(NamedTuple):
+    """A part, and the task that waits for its reply."""
 
-    part: Any
-    size: int
+    part: Part
     future: asyncio.Future[Any]
 
 
@@ -75,7 +81,7 @@ class _Merged(NamedTuple):
     """One command that several tasks wait for."""
 
     payload: bytes
-    parts: list[_Part]
+    parts: list[_Waiting]
     replies: int = 1
 
     def is_wanted(self) -> bool:
@@ -116,7 +122,7 @@ class Together:
         self._converse = converse
         self._begin = begin
         self._waiting: list[_Entry] = []
-        self._parts: dict[Merge, list[_Part]] = {}
+        self._parts: dict[Merge, list[_Waiting]] = {}
         self._commands = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,14 +133,14 @@ class Together:
         self._count(count)
         return future
 
-    def exchange_merged(self, part: Any, size: int, merge: Merge) -> asyncio.Future[Any]:
+    def exchange_merged(self, part: Part, merge: Merge) -> asyncio.Future[Any]:
         """The reply to a command made of ``part`` and those of other tasks, to be awaited.
 
         It is a list of what the reply has for all and of what it has for this part, or an error reply.
-        ``size`` is about how many bytes the part takes. May raise :class:`Broken`.
+        May raise :class:`Broken`.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._parts.setdefault(merge, []).append(_Part(part, size, future))
+        self._parts.setdefault(merge, []).append(_Waiting(part, future))
         self._count(1)
         return future
 
@@ -152,7 +158,7 @@ class Together:
             while wanted:
                 count = size = 0
                 for part in wanted[:MOST_MERGED]:
-                    size += part.size
+                    size += part.part.size()
                     if count and size > MOST_BYTES:
                         break
                     count += 1

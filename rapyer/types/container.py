@@ -81,9 +81,9 @@ class Container(RedisType, links.EchoedNode):
         if text is None:
             return
         spec = self.__rapyer_spec_of__()
+        if spec.is_written(self, text):
+            return
         try:
-            if spec.to_json(self) == text:
-                return
             value = spec.validate_json(text)
         except ValueError:
             return  # somebody stored what this model does not accept; the next load will say so
@@ -181,7 +181,7 @@ def raw(items: list[Any]) -> Iterator[Any]:
 def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:
     """The in-place steps that made ``value`` out of ``current``; None for any other value."""
     pending = getattr(value, "__rapyer_pending__", None)
-    return pending.steps if pending is not None and pending.base is current else None
+    return pending[1] if pending is not None and pending[0] is current else None
 
 
 def register_container(native_type: type, live_type: type[Any]) -> None:

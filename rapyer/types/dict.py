@@ -233,6 +233,14 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
                 new += 1
         return ComposedChange(verb, self, self, primitives, local, growth=new)
 
+    def _set_entry(self, verb: str, key: Any, value: Any) -> Change:
+        if not self._simple():
+            return self._set_change(verb, {key: value})
+        key = self._key(key)
+        spec = self.__rapyer_child_spec__(key)
+        value = spec.validate_python(value)
+        return SetEntry(verb, self, key, self._key_text(key), value, spec.to_json(value))
+
     def _remove_change(self, verb: str, key: Any) -> Change:
         key = self._key(key)
         if not self._simple():
@@ -321,7 +329,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
             for step in steps:
                 apply_now(change_of_step(current, step))
             return
-        apply_now(self._set_change("__setitem__", {key: value}))
+        apply_now(self._set_entry("__setitem__", key, value))
 
     def __delitem__(self, key: K) -> None:
         if not dict.__contains__(self, key):
@@ -375,7 +383,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
     )
     async def aset_item(self, key: K, value: V) -> None:
         """Set one entry of the stored dict. Sends one EVALSHA (JSON.SET)."""
-        return await perform(self._set_change("aset_item", {key: value}))  # type: ignore[no-any-return]
+        return await perform(self._set_entry("aset_item", key, value))  # type: ignore[no-any-return]
 
     @operation(
         "del_item",
@@ -463,6 +471,30 @@ def _refuse_surrogates(text: str) -> None:
 
 def _key_writer(spec: Any) -> Callable[[Any], bytes]:
     return spec.to_json  # type: ignore[no-any-return]
+
+
+class SetEntry(Change):
+    """One entry of a dict gets a value. Sends JSON.SET."""
+
+    __slots__ = ("_key", "_name", "_text", "_value", "growth", "owner", "touched", "verb")
+
+    def __init__(
+        self, verb: str, owner: RedisDict[Any, Any], key: Any, name: str, value: Any, text: bytes
+    ) -> None:
+        self.verb = verb
+        self.owner = self.touched = owner
+        self.growth = 0 if dict.__contains__(owner, key) else 1
+        self._key, self._name, self._value, self._text = key, name, value, text
+
+    def primitives(self, path: Path) -> Sequence[Primitive]:
+        return (Primitive("set", (*path, self._name), (self._text, b"")),)
+
+    def local(self) -> None:
+        dict.__setitem__(self.owner, self._key, self._value)
+        if isinstance(self._value, BaseModel):
+            self.owner._live_at(
+                self._key
+            )  # linked now, so that a second place gets a copy of its own
 
 
 register_container(dict, RedisDict)

@@ -1,6 +1,6 @@
 """How immutable values change: another value takes their place, here and on the server.
 
-What an in-place operator does is kept as :class:`Step`; :func:`change_of_step` says how it is carried
+What an in-place operator does is kept as a :data:`Step`; :func:`change_of_step` says how it is carried
 out on the stored value: as an increment, as appended text, or computed here and compared-and-set.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from rapyer import links
 from rapyer.changes import Change
@@ -21,21 +21,14 @@ from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
 NOT_MADE: Any = object()
+_NUMBERS = (int, float)
 
 
-class Step(NamedTuple):
-    """One in-place operator with its operand, as in ``value += operand``."""
+Step: TypeAlias = tuple[str, Any]
+"""One in-place operator and its operand: ``("+=", 1)``."""
 
-    symbol: str
-    operand: Any
-
-
-class Pending(NamedTuple):
-    """How a value was made: the in-place steps, and the live value they started from."""
-
-    base: Any
-    steps: tuple[Step, ...]
-
+Pending: TypeAlias = tuple[Any, tuple[Step, ...]]
+"""How a value was made: the live value it started from, and the in-place steps."""
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+=": operator.add,
@@ -160,8 +153,8 @@ class Computed(ScalarChange):
     def compute(self, value: Any) -> Any:
         if isinstance(value, RedisType):
             value = value.clone()
-        for step in self._steps:
-            value = OPERATORS[step.symbol](value, step.operand)
+        for symbol, operand in self._steps:
+            value = OPERATORS[symbol](value, operand)
         return self.spec.validate_python(value)
 
     def _rewrite(self, text: bytes) -> tuple[bytes, Any]:
@@ -176,12 +169,12 @@ def increment(verb: str, owner: Any, amount: Any, spec: ValueSpec) -> Change:
     """The change that adds ``amount`` (a native number) to the stored one."""
     amount = exact_amount(owner.python_type, amount)
     if spec.bounds is None:
-        return Computed(verb, owner, spec, [Step("+=", amount)])
+        return Computed(verb, owner, spec, [("+=", amount)])
     return Increment(verb, owner, spec, amount)
 
 
 def exact_amount(kind: type, amount: Any) -> Any:
-    if isinstance(amount, bool) or not isinstance(amount, int | float):
+    if isinstance(amount, bool) or not isinstance(amount, _NUMBERS):
         raise TypeError(f"an amount must be a number, not {type(amount).__name__}")
     if kind is int:
         if isinstance(amount, float):

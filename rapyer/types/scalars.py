@@ -1,7 +1,7 @@
 """The immutable Redis types: str, int, float, bytes and datetime.
 
 An immutable value cannot change itself. An in-place operator makes a new value that remembers from what
-and how it was made (:class:`~rapyer.types.inplace.Pending`); when it is assigned back to its place inside
+and how it was made (:data:`~rapyer.types.inplace.Pending`); when it is assigned back to its place inside
 a pipeline, the parent queues that operation instead of an absolute value.
 """
 
@@ -20,7 +20,7 @@ from rapyer.binding import link, register_wrap
 from rapyer.changes import Change
 from rapyer.operations import operation
 from rapyer.types.base import RedisType
-from rapyer.types.inplace import OPERATORS, PENDING, Pending, Step, increment
+from rapyer.types.inplace import OPERATORS, PENDING, Pending, increment
 
 LIVE_TYPE = "rapyer_live_type"
 """The key in a schema's metadata that names a live type other than that of the native type."""
@@ -35,22 +35,16 @@ def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
         result = function(self.clone(), other)
         if not may_collect():
             return result
-        parent = getattr(self, links.PARENT, None)
-        if parent is None:
+        if links.parent_of(self) is None:
             return result
         live_type = _LIVE_TYPES.get(type(result))
         if live_type is None:
             return result
-        step = Step(symbol, other)
-        pending = getattr(self, PENDING, None)
         made = live_type(result)
-        if pending is None:
-            setattr(made, PENDING, Pending(self, (step,)))
-            link(made, parent, getattr(self, links.PLACE))
-        else:
-            base = pending.base
-            setattr(made, PENDING, Pending(base, (*pending.steps, step)))
-            link(made, links.parent_of(base), getattr(base, links.PLACE))
+        pending: Pending = getattr(self, PENDING, None) or (self, ())
+        base, steps = pending
+        setattr(made, PENDING, (base, (*steps, (symbol, other))))
+        link(made, links.parent_of(base), getattr(base, links.PLACE))
         return made
 
     operate.__name__ = f"__i{function.__name__.strip('_')}__"
