@@ -11,7 +11,7 @@ server; the text of the document itself is parsed only when somebody asks.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from rapyer import links
 from rapyer.changes import Change
@@ -26,18 +26,6 @@ CLEAN: Any = object()
 """Stands for the text of a document that was loaded and has no local edits."""
 UNKNOWN = object()
 """Stands for a value that is too large to be written down after each operation; it counts as unedited."""
-
-
-class Immutable(NamedTuple):
-    """An immutable value that is stored at ``place`` of ``parent``; made into text only when somebody asks."""
-
-    parent: Any
-    place: Any
-    value: Any
-
-    def to_json(self) -> bytes:
-        """Its stored form."""
-        return cast(bytes, self.parent.__rapyer_child_spec__(self.place).to_json(self.value))
 
 
 def remember(document: Any, text: bytes | None) -> None:
@@ -61,7 +49,7 @@ def note_loaded(document: Any, value: Any, path: Path) -> None:
     elif synced is not None:
         parent = links.parent_of(value)
         if parent is not None:
-            _write_down(synced, path, Immutable(parent, getattr(value, PLACE), value), parent)
+            _write_down(synced, path, (parent, getattr(value, PLACE), value), parent)
 
 
 def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
@@ -72,17 +60,18 @@ def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
     owner = change.owner
     if isinstance(owner, EchoedNode):
         return
+    write_down = _write_down_field
     for segment in path:
         if type(segment) is int:  # it may have moved since
             place = links.find(owner)
             if place is None:
                 return
-            path = place[1]
+            path, write_down = place[1], _write_down
             break
     texts = change.texts
     if texts is not None:
         for name in texts:
-            _write_down(synced, (*path, name), texts[name], owner)
+            write_down(synced, (*path, name), texts[name], owner)
         return
     parent = getattr(owner, PARENT, None)
     if parent is not None:
@@ -92,9 +81,9 @@ def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
             return  # it was removed since, which is written down with its container
         if isinstance(owner, links.Node):
             spec = parent.__rapyer_child_spec__(getattr(owner, PLACE))
-            _write_down(synced, path, spec.to_json(value), parent)
+            write_down(synced, path, spec.to_json(value), parent)
         else:
-            _write_down(synced, path, Immutable(parent, getattr(owner, PLACE), value), parent)
+            write_down(synced, path, (parent, getattr(owner, PLACE), value), parent)
 
 
 def note_container(place: tuple[Any, Path] | None, container: Any, text: bytes | None) -> None:
@@ -124,6 +113,10 @@ def _write_down(synced: dict[Path, Any], path: Path, text: Any, holder: Any) -> 
             large = len(outermost) > ECHO_LIMIT
             text = UNKNOWN if large else outermost.__rapyer_text__()
             break
+    _write_down_field(synced, path, text, holder)
+
+
+def _write_down_field(synced: dict[Path, Any], path: Path, text: Any, holder: Any) -> None:
     synced.pop(path, None)  # later ones come later
     synced[path] = text
 
@@ -147,8 +140,9 @@ def tree(document: Any, local: dict[str, Any]) -> dict[str, Any] | None:
         return None if text is None else local
     content: dict[str, Any] = json.loads(text)
     for path, value in (getattr(document, SYNCED, None) or {}).items():
-        if isinstance(value, Immutable):
-            value = value.to_json()
+        if isinstance(value, tuple):  # an immutable one: its parent, its place, itself
+            parent, place, immutable = value
+            value = parent.__rapyer_child_spec__(place).to_json(immutable)
         _put(content, path, _at(local, path) if value is UNKNOWN else json.loads(value))
     return content
 

@@ -34,7 +34,9 @@ _active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
 def current_batch() -> Batch | None:
     """The batch that collects the changes of the running task, if there is one."""
     batch = _active.get()
-    return batch if batch is not None and batch.task is _current_task() else None
+    if batch is None:
+        return None
+    return batch if batch.task is _current_task() else None
 
 
 def may_collect() -> bool:

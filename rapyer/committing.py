@@ -103,9 +103,14 @@ class Part:
         return steps
 
     def _wanted_refreshes(self, steps: list[Step]) -> list[Step]:
-        documents = {operation.key: operation.document for _, operation in self.operations}
-        wanted = [(key, refresh_of(document)) for key, document in documents.items()]
-        refreshes = [(key, step) for key, step in wanted if step is not None]
+        refreshes: list[Step] = []
+        document = None
+        for _, operation in self.operations:
+            if operation.document is not document:
+                document = operation.document
+                step = refresh_of(document)
+                if step is not None and (operation.key, step) not in refreshes:
+                    refreshes.append((operation.key, step))
         if not refreshes:
             return refreshes
         by_hand = {key for key, step in steps if step.code == "expire"}

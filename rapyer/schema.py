@@ -160,7 +160,9 @@ class ValueSpec:
 
         Raises :class:`~rapyer.errors.InvalidValueError` for what JSON in Redis cannot hold exactly.
         """
-        return self.to_checked_json(value)[0]
+        data = self._written(value)
+        is_fragile(data)  # refuses numbers that cannot be stored at all
+        return data
 
     def is_written(self, value: Any, text: bytes) -> bool:
         """Whether ``text``, which is stored, is the stored form of ``value``."""
@@ -171,13 +173,16 @@ class ValueSpec:
 
     def to_checked_json(self, value: Any) -> tuple[bytes, bool]:
         """As :meth:`to_json`, and whether the server would misread a number (``is_fragile``)."""
+        data = self._written(value)
+        return data, is_fragile(data)
+
+    def _written(self, value: Any) -> bytes:
         try:
-            data = self._serializer.to_json(value, by_alias=False, warnings=False)
+            return self._serializer.to_json(value, by_alias=False, warnings=False)
         except ValueError as error:
             raise InvalidValueError(
                 f"{self.describe()} cannot be stored as JSON: {error}"
             ) from error
-        return data, is_fragile(data)
 
     def parse_text(self, text: str) -> Any:
         """The value that one command-line argument means for this annotation.

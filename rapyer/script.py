@@ -126,6 +126,11 @@ def _address(path: Path) -> bytes | None:
     return json_path(path).encode() if addressable_prefix(path) == len(path) else None
 
 
+@lru_cache(maxsize=1024)
+def _digits(number: int) -> bytes:
+    return b"%d" % number
+
+
 def _addressed(primitive: Primitive) -> Primitive:
     """``primitive``, as compare-and-set of the nearest container where no JSONPath names its place."""
     code, path, args = primitive[:3]
@@ -207,7 +212,7 @@ class Call:
     def arguments(self, keys: dict[str, bytes]) -> list[bytes]:
         """The script's ARGV. ``keys`` are its KEYS with their positions; new ones are added."""
         steps = self._steps
-        argv = [b"%d" % len(steps), b"%d" % self._refusable]
+        argv = [_digits(len(steps)), _digits(self._refusable)]
         for place, (key, (code, path, args, rewrite, _)) in enumerate(steps):
             where = _address(path)
             if where is None or rewrite is not None or code in _NAMED_ENTRY:
@@ -220,8 +225,8 @@ class Call:
                         break
             number = keys.get(key)
             if number is None:
-                number = keys[key] = b"%d" % (len(keys) + 1)
-            argv += (name, number, where, b"%d" % len(args), *args)
+                number = keys[key] = _digits(len(keys) + 1)
+            argv += (name, number, where, _digits(len(args)), *args)
         return argv
 
     def _special(self, place: int) -> tuple[str, bytes, tuple[bytes, ...]]:

@@ -38,6 +38,9 @@ _TURNED_AWAY = (
     redis.exceptions.AuthorizationError,
     redis.exceptions.MaxConnectionsError,
 )
+_POLL = "_rapyer_poll"
+"""The attribute of a connection's writer that holds what asks the kernel about its socket."""
+
 DRAIN_ABOVE = 64 * 1024
 """Larger payloads are written out at the speed of the other side, rather than into memory."""
 _MODULES = {"JSON": "JSON", "FT": "search"}
@@ -138,10 +141,13 @@ def is_stale(connection: Any) -> bool:
     Asks the kernel: the event loop may not have looked at the socket since.
     """
     writer = connection._writer
-    if writer is None or writer.is_closing() or connection._reader.at_eof():
+    if writer is None or writer.transport.is_closing() or connection._reader.at_eof():
         return True
-    poll = select.poll()
-    poll.register(writer.get_extra_info("socket").fileno(), select.POLLIN)
+    poll = getattr(writer, _POLL, None)
+    if poll is None:
+        poll = select.poll()
+        poll.register(writer.get_extra_info("socket").fileno(), select.POLLIN)
+        setattr(writer, _POLL, poll)
     return bool(poll.poll(0))
 
 
