@@ -335,6 +335,7 @@ class Assignment(Change):
 
 
 _ABSENT: Any = object()
+_MAY_HOLD_MODELS = (BaseModel, list, dict)  # a union would be made anew each time
 
 
 def _is_live_already(current: Any, value: Any) -> bool:
@@ -381,7 +382,7 @@ def adopted(old: Any, new: Any) -> Any:
 
 
 def _may_hold_models(value: Any) -> bool:
-    return isinstance(value, BaseModel | list | dict)
+    return isinstance(value, _MAY_HOLD_MODELS)
 
 
 def _link_below(node: Any) -> None:

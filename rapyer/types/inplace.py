@@ -22,6 +22,7 @@ from rapyer.types.base import RedisType
 PENDING = "__rapyer_pending__"
 NOT_MADE: Any = object()
 _NUMBERS = (int, float)
+_ADDING = ("+=", "-=")
 
 
 Step: TypeAlias = tuple[str, Any]
@@ -174,6 +175,8 @@ def increment(verb: str, owner: Any, amount: Any, spec: ValueSpec) -> Change:
 
 
 def exact_amount(kind: type, amount: Any) -> Any:
+    if type(amount) is int is kind and INT64_MIN <= amount <= INT64_MAX:
+        return amount
     if isinstance(amount, bool) or not isinstance(amount, _NUMBERS):
         raise TypeError(f"an amount must be a number, not {type(amount).__name__}")
     if kind is int:
@@ -199,7 +202,7 @@ def change_of_step(owner: Any, step: Step, spec: ValueSpec | None = None) -> Cha
     """
     spec = owner.__rapyer_spec_of__() if spec is None else spec.of(owner)
     kind, (symbol, operand) = owner.python_type, step
-    if kind in (int, float) and symbol in ("+=", "-=") and not isinstance(operand, complex):
+    if (kind is int or kind is float) and symbol in _ADDING and not isinstance(operand, complex):
         if kind is float and isinstance(operand, int):
             operand = float(operand)  # there is no integer -0
         amount = +operand if symbol == "+=" else -operand
