@@ -85,7 +85,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         return made
 
     def __rapyer_snapshot__(self) -> dict[Any, Any]:
-        return dict(dict.items(self))
+        return dict.copy(self)
 
     def __rapyer_hold__(self, place: Any, value: Any) -> None:
         dict.__setitem__(self, place, value)
@@ -153,10 +153,10 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
         return type(self), (self.clone(),)
 
     def __or__(self, other: Any) -> Any:
-        return dict(dict.items(self)) | other if isinstance(other, dict) else NotImplemented
+        return dict.copy(self) | other if isinstance(other, dict) else NotImplemented
 
     def __ror__(self, other: Any) -> Any:
-        return other | dict(dict.items(self)) if isinstance(other, dict) else NotImplemented
+        return other | dict.copy(self) if isinstance(other, dict) else NotImplemented
 
     # -- keys and values -------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     def _whole(self, verb: str, function: Callable[[dict[Any, Any]], Any]) -> Change:
         def local() -> Any:
-            trial = dict(dict.items(self))
+            trial = dict.copy(self)
             result = function(trial)
             if not self._simple():
                 self._check_length(len(trial))

@@ -103,7 +103,7 @@ class RedisList(Container, list[T], Generic[T]):
         return made
 
     def __rapyer_snapshot__(self) -> list[Any]:
-        return list(list.__iter__(self))
+        return list.copy(self)
 
     def __rapyer_hold__(self, place: Any, value: Any) -> None:
         list.__setitem__(self, place, value)
@@ -206,7 +206,7 @@ class RedisList(Container, list[T], Generic[T]):
         """A change that recomputes the whole list."""
 
         def local() -> Any:
-            trial = list(list.__iter__(self))
+            trial = list.copy(self)
             result = function(trial)
             self._check_length(len(trial))
             if not self._simple():
