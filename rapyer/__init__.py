@@ -87,14 +87,16 @@ _EXPORTS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("rapyer.errors")
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _EXPORTS[name]
-    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), attribute)
-    return value
+if not TYPE_CHECKING:  # type checkers know the names, and tell what is none
+
+    def __getattr__(name: str) -> Any:
+        if name == "errors":
+            return import_module("rapyer.errors")
+        if name not in _EXPORTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _EXPORTS[name]
+        value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), attribute)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -99,6 +99,16 @@ class RapyerError(Exception):
     def __str__(self) -> str:
         return " ".join(str(argument) for argument in self.args)
 
+    def __reduce__(self) -> Any:
+        # not through the constructor, which may ask for more than the message
+        return _unpickled, (type(self), self.args), self.__dict__
+
+
+def _unpickled(cls: type[RapyerError], arguments: tuple[Any, ...]) -> RapyerError:
+    error = cls.__new__(cls, *arguments)
+    error.args = arguments  # which OSError leaves to its constructor
+    return error
+
 
 class ConfigurationError(RapyerError):
     """The program is set up wrongly: no client, a bad URL, no server to start."""

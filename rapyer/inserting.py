@@ -12,6 +12,7 @@ from rapyer import connections, errors, links
 from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
 from rapyer.config import ttl_of
+from rapyer.documents import with_unread
 from rapyer.errors import (
     BulkError,
     InvalidValueError,
@@ -23,6 +24,7 @@ from rapyer.errors import (
 from rapyer.fetching import CHUNK, as_sent, session_of_model, slot_groups
 from rapyer.fields import RapyerKey
 from rapyer.keys import check_key_unchanged, pk_of
+from rapyer.numbers import is_fragile
 from rapyer.schema import model_spec
 from rapyer.storage import written
 
@@ -180,6 +182,9 @@ def _chunks(
             to_json = model_spec(cls).to_checked_json
         try:
             text, fragile = to_json(model)
+            if model.failed_fields:
+                text = with_unread(model, text)
+                fragile = is_fragile(text)
         except RapyerError as error:
             report.failures[key] = error
             continue

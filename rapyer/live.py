@@ -106,7 +106,7 @@ class ModelNode(links.Node):
         place = child.__rapyer_place__
         held = self.__dict__.get(place, self)
         if held is child or (isinstance(child, Scalar) and held is not self):
-            return cast(str, place)
+            return place  # type: ignore[no-any-return]
         raise DetachedError(f"the value is no longer the field {place!r} of its model")
 
     def __rapyer_holds__(self, place: Any, child: Any) -> bool:

@@ -64,6 +64,21 @@ def test_a_name_that_is_no_error_is_none():
         from rapyer.errors import NoSuchError  # type: ignore[attr-defined]  # noqa: F401
 
 
+def test_errors_come_out_of_a_pickle_with_all_they_say():
+    problems = [
+        errors.OutcomeUnknownError("the connection was lost"),
+        errors.KeyNotFound("no such key", key="User:1"),
+        errors.DocumentError("does not fit", key="User:1", fields={"age": "not a number"}),
+        errors.PipelineError("refused", index=2, operation="+= User:1/age"),
+        errors.BulkError("two failed", failures={"User:1": errors.KeyExistsError("is there")}),
+    ]
+    for problem in problems:
+        copy = pickle.loads(pickle.dumps(problem))
+        assert type(copy) is type(problem)
+        assert str(copy) == str(problem)
+        assert repr(vars(copy)) == repr(vars(problem))
+
+
 @pytest.mark.parametrize("name", ["ConnectionError", "OutcomeUnknownError", "KeyNotFound"])
 def test_an_error_is_unpickled_by_a_process_that_has_not_imported_it(name: str):
     pickled = pickle.dumps(getattr(errors, name)("what and where"))

@@ -66,8 +66,8 @@ class Session:
         """
         session: Session | None = getattr(client, _SESSION, None)
         if session is None:
-            session = cls(client)
-            setattr(client, _SESSION, session)
+            # in one step, as threads with loops of their own may share the client
+            session = vars(client).setdefault(_SESSION, cls(client))
         return session
 
     async def execute(self, *words: bytes | str | int, write: bool, node: Any = None) -> Any:

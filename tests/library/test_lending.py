@@ -104,6 +104,17 @@ async def test_saving_keeps_what_a_safe_field_could_not_read_until_it_is_assigne
     assert read.failed_fields == ()
 
 
+async def test_inserting_again_keeps_what_a_safe_field_could_not_read(
+    stored: Stored, redis: Redis
+) -> None:
+    drawing = await Drawing().save()
+    await redis.execute_command("JSON.SET", drawing.key, "$.size", '"not a number"')
+    read = await Drawing.get(drawing.key)
+    await read.delete()
+    await Drawing.insert(read)
+    assert (await stored(drawing))["size"] == "not a number"
+
+
 async def test_an_extra_list_changed_in_place_in_a_pipeline_is_queued_and_rolled_back(
     stored: Stored, redis: Redis
 ) -> None:
