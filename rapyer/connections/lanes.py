@@ -91,7 +91,7 @@ class PoolLane:
         self._queues = self._simple and getattr(pool, "timeout", None) is None
         self._held = 0
         self._busy = 0
-        self.coalesce = self._simple
+        self.coalesce = True
         self._together = Together(
             loop, self._converse, self._begin if self._begins_at_once() else None
         )
@@ -105,7 +105,7 @@ class PoolLane:
         """
         payload = pack(commands)
         try:
-            if self._busy and self.coalesce and len(payload) <= SMALL:
+            if self._gathers() and len(payload) <= SMALL:
                 return await self._together.exchange(payload, len(commands))
             return await self._converse(payload, len(commands))
         except Broken as broken:
@@ -113,7 +113,10 @@ class PoolLane:
 
     def merges(self, part: Part) -> bool:
         """Whether ``part`` would leave together with those of others now."""
-        return bool(self._busy) and self.coalesce and part.size() <= SMALL
+        return self._gathers() and part.size() <= SMALL
+
+    def _gathers(self) -> bool:
+        return bool(self._busy) and self.coalesce and self._simple
 
     async def exchange_merged(self, part: Part, merge: Merge, write: bool) -> Any:
         """Send ``part`` in one command with those of other tasks; what the reply has for it.
@@ -155,7 +158,8 @@ class PoolLane:
         if connection is None:
             return None
         self._busy += 1
-        write_out(connection, payload, self._deadlines)
+        with contextlib.suppress(OSError, RuntimeError):  # whoever reads the replies will hear of it
+            write_out(connection, payload, self._deadlines)
         return functools.partial(self._finish, connection)
 
     async def _finish(self, connection: Any, count: int) -> list[Any]:

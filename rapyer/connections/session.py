@@ -36,8 +36,6 @@ class Session:
     """The way to the server of one client, in every event loop it is used from.
 
     :ivar is_cluster: whether keys are spread over several servers.
-    :ivar coalesce: whether commands of tasks that run at the same time are sent together, in one
-        write over one connection; False sends each over a connection of its own.
     :ivar guard: called with the commands before anything else happens to them; what it raises
         refuses them. This is where a read-only or dry-run mode is enforced.
     """
@@ -45,7 +43,7 @@ class Session:
     def __init__(self, client: AsyncClient) -> None:
         self.is_cluster = isinstance(client, RedisCluster)
         self.guard: Guard | None = None
-        self.coalesce = True
+        self._coalesce = True
         if not self.is_cluster and not isinstance(client, Redis):
             raise errors.ConfigurationError(
                 f"a client of redis.asyncio is needed, not {type(client).__module__}."
@@ -69,6 +67,20 @@ class Session:
             # in one step, as threads with loops of their own may share the client
             session = vars(client).setdefault(_SESSION, cls(client))
         return session
+
+    @property
+    def coalesce(self) -> bool:
+        """Whether commands of tasks that run at the same time are sent together, in one write over one
+        connection, and their scripts as one; False sends each over a connection of its own.
+        """
+        return self._coalesce
+
+    @coalesce.setter
+    def coalesce(self, value: bool) -> None:
+        self._coalesce = value
+        for lane in list(self._lanes.values()):
+            if isinstance(lane, PoolLane):
+                lane.coalesce = value
 
     async def execute(self, *words: bytes | str | int, write: bool, node: Any = None) -> Any:
         """Send one command and return its reply: bytes for strings, never decoded.
@@ -212,7 +224,7 @@ class Session:
             else:
                 foreign = self._home not in (None, loop) or belongs_elsewhere(self._pool, loop)
                 lane = PoolLane(sibling_pool(self._pool) if foreign else self._pool, loop)
-                lane.coalesce = lane.coalesce and self.coalesce
+                lane.coalesce = self._coalesce
             if self._home is None:
                 self._home = loop
             self._lanes[loop] = lane

@@ -192,10 +192,10 @@ async def test_one_setting_sends_each_operation_by_itself(
     redis: Redis, rapyer_server: EmbeddedServer
 ) -> None:
     client: Any = client_from_url(f"unix://{rapyer_server.address}")
-    Session.of(client).coalesce = False
     account = await Account().save()
-    await account.n.increase(0)
     AtomicRedisModel.Meta.redis = client
+    await account.n.increase(0)
+    Session.of(client).coalesce = False  # also of connections that are in use
     before = await script_calls(redis)
     await asyncio.gather(*(account.n.increase() for _ in range(20)))
     assert await script_calls(redis) - before == 20
