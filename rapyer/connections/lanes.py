@@ -158,7 +158,8 @@ class PoolLane:
         if connection is None:
             return None
         self._busy += 1
-        with contextlib.suppress(OSError, RuntimeError):  # whoever reads the replies will hear of it
+        # whoever reads the replies hears of what goes wrong here
+        with contextlib.suppress(OSError, RuntimeError):
             write_out(connection, payload, self._deadlines)
         return functools.partial(self._finish, connection)
 
