@@ -73,18 +73,22 @@ def document_error(key: str, error: ValidationError, prefix: str = "") -> Docume
     return DocumentError(f"{key} does not fit {error.title}: {details}", key=key, fields=fields)
 
 
-def _load_safely(
-    cls: type[Model], spec: ValueSpec, key: str, text: bytes, error: ValidationError
-) -> BaseModel:
-    """The document with the failing ``SafeLoad`` fields as None, if they are all that fails."""
+def safe_fields(cls: type[Storage]) -> set[str]:
+    """The fields of ``cls`` whose stored value may fail validation."""
     everything = cls.Meta.safe_load_all
-    failing = {entry["loc"][0] for entry in error.errors(include_url=False) if entry["loc"]}
-    safe = {
+    return {
         name
         for name, field in cls.__pydantic_fields__.items()
         if everything or has_mark(field, SafeLoadMark)
     }
-    if not failing or not failing <= safe:
+
+
+def _load_safely(
+    cls: type[Model], spec: ValueSpec, key: str, text: bytes, error: ValidationError
+) -> BaseModel:
+    """The document with the failing ``SafeLoad`` fields as None, if they are all that fails."""
+    failing = {entry["loc"][0] for entry in error.errors(include_url=False) if entry["loc"]}
+    if not failing or not failing <= safe_fields(cls):
         raise document_error(key, error) from error
     content = json.loads(text)
     kept = {name: value for name, value in content.items() if name not in failing}

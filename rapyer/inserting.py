@@ -12,7 +12,7 @@ from rapyer import connections, errors, links
 from rapyer.base import AtomicRedisModel
 from rapyer.batch import current_batch
 from rapyer.config import ttl_of
-from rapyer.documents import with_unread
+from rapyer.documents import safe_fields, with_unread
 from rapyer.errors import (
     BulkError,
     InvalidValueError,
@@ -39,6 +39,7 @@ is written out; and it keeps the server from others for no more than a milliseco
 """
 
 _NAMED = 5
+_parent = vars(AtomicRedisModel)[links.PARENT].__get__
 _SOURCE = (files("rapyer") / "scripts" / "insert.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
@@ -155,7 +156,11 @@ def _keys_of_fit(models: Sequence[Any]) -> list[str]:
                 raise WrongModelError(f"insert takes models, not {model!r}")
             ttl_of(cls.Meta, cls.__name__)
             prefix = prefixes[cls] = cls.class_key_initials() + ":"
-        if links.parent_of(model) is not None:
+        try:
+            parent = _parent(model)
+        except AttributeError:  # a new model; asking it by name costs as much as writing half of it
+            parent = None
+        if parent is not None:
             raise InvalidValueError(
                 f"{model.key} holds this {cls.__name__}: only whole documents are inserted"
             )
@@ -173,16 +178,17 @@ def _chunks(
     """The documents in chunks of one model class and bounded size; those without a JSON form fail."""
     chunk, size = _Chunk(AtomicRedisModel), 0
     to_json: Any = None
+    may_fail = False
     for model, key in zip(models, keys, strict=True):
         cls = type(model)
         if chunk.cls is not cls:
             if size:
                 yield chunk
             chunk, size = _Chunk(cls), 0
-            to_json = model_spec(cls).to_checked_json
+            to_json, may_fail = model_spec(cls).to_checked_json, bool(safe_fields(cls))
         try:
             text, fragile = to_json(model)
-            if model.failed_fields:
+            if may_fail and model.failed_fields:
                 text = with_unread(model, text)
                 fragile = is_fragile(text)
         except RapyerError as error:
