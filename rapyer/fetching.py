@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -247,8 +247,9 @@ async def refresh_ttls(entries: Sequence[Entry]) -> None:
 
 
 async def entries_of(
-    model: type[AtomicRedisModel], keys: AsyncIterator[list[str]]
+    model: type[AtomicRedisModel], keys: AsyncGenerator[list[str], None]
 ) -> AsyncGenerator[list[Entry], None]:
     """Lists of keys as lists of entries."""
-    async for group in keys:
-        yield [(model, key) for key in group]
+    async with aclosing(keys):
+        async for group in keys:
+            yield [(model, key) for key in group]
