@@ -199,12 +199,17 @@ class Call:
         self._echoes, self._refusable = echoes, len(steps)
         self._steps = [*steps, *echoes]
         self._computed: dict[int, _Computed] = {}
+        for place, (_, step) in enumerate(steps):
+            if step.guess is not None:
+                # by the task that asks for it: another's may be the one that calls arguments()
+                self._special(place)
 
     def size(self) -> int:
         """About how many bytes the batch takes."""
         size = 0
+        for result in self._computed.values():
+            size += len(result.text)
         for _, step in self._steps:
-            size += len(step.guess or b"")
             for argument in step.args:
                 size += len(argument)
         return size
@@ -236,8 +241,8 @@ class Call:
             step = _addressed(step) if place < self._refusable else _addressed_echo(step)
         known = self._computed.get(place)
         if step.rewrite is not None and step.guess is not None and known is None:
-            # where the guess is wrong, what is stored will tell
-            with suppress(ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
+            # where the guess is wrong, what is stored will tell; a user's validator may raise anything
+            with suppress(Exception):
                 known = self._computed[place] = _compute(step, step.guess)
             step = step._replace(guess=None)
         self._steps[place] = key, step

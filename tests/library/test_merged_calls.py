@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 import pytest
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
@@ -15,6 +16,7 @@ from rapyer import AtomicRedisModel
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
+from rapyer.fields import Key
 
 from .conftest import Stored
 
@@ -202,3 +204,73 @@ async def test_one_setting_sends_each_operation_by_itself(
     assert account.n == 20
     AtomicRedisModel.Meta.redis = redis
     await client.aclose()
+
+
+_limit: ContextVar[int] = ContextVar("limit", default=1000)
+
+
+class _TooMuchError(Exception):
+    """What a user's validator may raise besides what Pydantic expects."""
+
+
+def _within_limit(value: int) -> int:
+    if value > _limit.get():
+        raise _TooMuchError(value)
+    return value
+
+
+class Checked(AtomicRedisModel):
+    n: Annotated[int, AfterValidator(_within_limit)] = 0
+
+
+async def test_a_validator_that_raises_fails_its_own_task_only(stored: Stored) -> None:
+    account, checked = await Account().save(), await Checked(n=1000).save()
+    results = await asyncio.wait_for(
+        asyncio.gather(
+            *(account.n.increase() for _ in range(10)),
+            checked.n.increase(),
+            *(account.n.increase() for _ in range(30)),
+            return_exceptions=True,
+        ),
+        10,
+    )
+    assert [result for result in results if not isinstance(result, int)] == [results[10]]
+    assert isinstance(results[10], _TooMuchError)
+    assert (await stored(account))["n"] == account.n == 40
+    assert (await stored(checked))["n"] == checked.n == 1000
+
+
+async def test_a_validator_runs_in_the_context_of_its_own_task(stored: Stored) -> None:
+    account, checked = await Account().save(), await Checked(n=5).save()
+
+    async def limited() -> int:
+        _limit.set(5)
+        return await checked.n.increase()
+
+    results = await asyncio.gather(
+        *(account.n.increase() for _ in range(4)), limited(), return_exceptions=True
+    )
+    assert isinstance(results[4], _TooMuchError)
+    assert (await stored(checked))["n"] == 5
+
+
+class Named(AtomicRedisModel):
+    name: Key[str]
+    n: int = 0
+
+
+async def test_a_key_that_cannot_be_sent_fails_its_own_task_only(stored: Stored) -> None:
+    account = await Account().save()
+    unsendable = Named.model_construct(name="\ud800", n=0)
+    results = await asyncio.wait_for(
+        asyncio.gather(
+            *(account.n.increase() for _ in range(10)),
+            unsendable.n.increase(),
+            *(account.n.increase() for _ in range(30)),
+            return_exceptions=True,
+        ),
+        10,
+    )
+    assert isinstance(results[10], ValueError)
+    assert sorted(results[:10] + results[11:]) == list(range(1, 41))  # type: ignore[type-var]
+    assert (await stored(account))["n"] == 40
