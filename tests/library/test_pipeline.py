@@ -828,3 +828,16 @@ async def test_watched_counter_under_contention_loses_nothing(stored: Stored) ->
 
     await asyncio.gather(*(add(10) for _ in range(5)))
     assert (await stored(account))["count"] == 50
+
+
+async def test_after_a_save_inside_the_block_later_operations_still_count_as_written(
+    redis: Redis, stored: Stored
+) -> None:
+    account = await Account().save()
+    async with account.pipeline():
+        account.ratio += 1.0
+        await account.save()
+        account.count += 1
+    await redis.execute_command("JSON.SET", account.key, "$.count", "77")
+    await account.save_changes()
+    assert (await stored(account))["count"] == 77
