@@ -841,3 +841,12 @@ async def test_after_a_save_inside_the_block_later_operations_still_count_as_wri
     await redis.execute_command("JSON.SET", account.key, "$.count", "77")
     await account.save_changes()
     assert (await stored(account))["count"] == 77
+
+
+async def test_a_value_can_be_read_from_a_document_that_the_block_deletes(stored: Stored) -> None:
+    account = await Account(count=3).save()
+    async with account.pipeline():
+        queued: Any = await account.count.load()
+        await account.delete()
+    assert queued.result() == 3
+    assert await stored(account) is None
