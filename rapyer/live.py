@@ -44,7 +44,7 @@ from rapyer.schema import (
 from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 from rapyer.types.container import Container, pending_steps
-from rapyer.types.inplace import Increment, change_of_step
+from rapyer.types.inplace import FROM_SERVER, PENDING, Increment, change_of_step
 from rapyer.types.scalars import Scalar
 
 STAMPS = "__rapyer_stamps__"
@@ -149,7 +149,9 @@ class ModelNode(links.Node):
         stamps[name] = stamp
         if not _is_live_already(self.__dict__.get(name), value):
             same_kind = type(value) is child.python_type
-            self.__rapyer_put__(name, type(child)(value) if same_kind else value)
+            made = self.__rapyer_put__(name, type(child)(value) if same_kind else value)
+            if isinstance(made, Scalar):
+                setattr(made, PENDING, FROM_SERVER)
 
     def __rapyer_snapshot__(self) -> Any:
         extra = self.__pydantic_extra__  # type: ignore[attr-defined]

@@ -20,6 +20,8 @@ from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
+FROM_SERVER: Any = ()
+"""What :data:`PENDING` holds of a value that was put in place because the server said so."""
 NOT_MADE: Any = object()
 _NUMBERS = (int, float)
 _ADDING = ("+=", "-=")
@@ -79,8 +81,9 @@ class ScalarChange(Change):
         parent: Any = self.touched
         if self.made is not NOT_MADE:
             try:
-                if parent.__rapyer_current__(self.owner) is not self.made:
-                    return
+                current = parent.__rapyer_current__(self.owner)
+                if current is not self.made and getattr(current, PENDING, None) != FROM_SERVER:
+                    return  # what another task was told, though, may be older than the answer
             except (DetachedError, LookupError):
                 return
         parent.__rapyer_settle_scalar__(self.owner, self.decode(answers), stamp)

@@ -17,6 +17,7 @@ from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
 from rapyer.fields import Key
+from rapyer.script import Primitive, submit
 
 from .conftest import Stored
 
@@ -274,3 +275,36 @@ async def test_a_key_that_cannot_be_sent_fails_its_own_task_only(stored: Stored)
     assert isinstance(results[10], ValueError)
     assert sorted(results[:10] + results[11:]) == list(range(1, 41))  # type: ignore[type-var]
     assert (await stored(account))["n"] == 40
+
+
+async def test_stamps_tell_the_order_in_which_the_server_did_things(redis: Redis) -> None:
+    account = await Account().save()
+    step = (account.key, Primitive("incr", ("n",), (b"1", b"integer", b"", b"", b"", b"")))
+    session = Session.of(redis)
+    answers = await asyncio.gather(*(submit(session, [step]) for _ in range(50)))
+    assert len({answer.stamp for answer in answers}) == 50
+    in_order = sorted(answers, key=lambda answer: answer.stamp)
+    assert [int(answer.values[0]) for answer in in_order] == list(range(1, 51))
+
+
+@pytest.mark.parametrize("block_first", [True, False])
+async def test_a_pipeline_next_to_an_operation_leaves_what_the_server_has(
+    block_first: bool, stored: Stored
+) -> None:
+    account = await Account(items=[0], table={"k": 0}).save()
+
+    async def block() -> None:
+        async with account.pipeline():
+            account.n += 10
+            account.items[0] += 10
+            account.table["k"] += 10
+
+    alone = [
+        account.n.increase(),
+        account.items[0].increase(),
+        account.table["k"].increase(),
+    ]
+    await asyncio.gather(*([block(), *alone] if block_first else [*alone, block()]))
+    document = await stored(account)
+    assert (document["n"], document["items"], document["table"]) == (11, [11], {"k": 11})
+    assert (account.n, account.items, account.table) == (11, [11], {"k": 11})
