@@ -65,9 +65,13 @@ class Session:
         :raises ConfigurationError: ``client`` is not a client of ``redis.asyncio``.
         """
         session: Session | None = getattr(client, _SESSION, None)
+        if session is not None and session._client() is not client:
+            # a copy, which carries the session of what it was copied from
+            vars(client).pop(_SESSION, None)
+            session = None
         if session is None:
-            session = cls(client)
-            setattr(client, _SESSION, session)
+            # in one step, as threads with loops of their own may share the client
+            session = vars(client).setdefault(_SESSION, cls(client))
         return session
 
     async def execute(self, *words: bytes | str | int, write: bool, node: Any = None) -> Any:
