@@ -52,13 +52,13 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 class ScalarChange(Change):
     """A change that puts another value in the place of immutable ``owner``."""
 
-    __slots__ = ("made", "owner", "spec", "touched", "verb")
+    __slots__ = ("made", "overtaken", "owner", "spec", "touched", "verb")
     settles = True
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
         self.touched = links.parent_of(owner)
-        self.made = NOT_MADE
+        self.made, self.overtaken = NOT_MADE, None
 
     def compute(self, value: Any) -> Any:
         """What the local ``value`` becomes, or a value that was read."""
@@ -83,7 +83,9 @@ class ScalarChange(Change):
             try:
                 current = parent.__rapyer_current__(self.owner)
                 if current is not self.made and getattr(current, PENDING, None) != FROM_SERVER:
-                    return  # what another task was told, though, may be older than the answer
+                    # what another task was told, though, may be older than the answer
+                    self.overtaken = (self.decode(answers),)
+                    return
             except (DetachedError, LookupError):
                 return
         parent.__rapyer_settle_scalar__(self.owner, self.decode(answers), stamp)
@@ -100,7 +102,7 @@ class Increment(ScalarChange):
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, amount: Any) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
         self.touched = getattr(owner, links.PARENT)
-        self.made = NOT_MADE
+        self.made, self.overtaken = NOT_MADE, None
         self._amount = amount
 
     def take(self, value: Any) -> None:

@@ -912,3 +912,22 @@ async def test_extra_fields_are_what_they_were_after_a_block_that_failed() -> No
             raise _BodyError
     assert document.model_dump() == {"count": 0, "known": 1}
     assert document.model_fields_set == before
+
+
+@pytest.mark.parametrize("value", [100, 0])
+async def test_an_edit_of_another_task_during_the_commit_is_kept_and_still_counts_as_one(
+    value: int, stored: Stored
+) -> None:
+    account = await Account().save()
+
+    async def block() -> None:
+        async with account.pipeline():
+            account.count += 1
+
+    async def edit() -> None:
+        account.count = value
+
+    await asyncio.gather(block(), edit())
+    assert account.count == value
+    await account.save_changes()
+    assert (await stored(account))["count"] == value
