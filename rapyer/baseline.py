@@ -83,6 +83,8 @@ def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
             spec = parent.__rapyer_child_spec__(getattr(owner, PLACE))
             write_down(synced, path, spec.to_json(value), parent)
         else:
+            if change.overtaken is not None:
+                (value,) = change.overtaken
             write_down(synced, path, (parent, getattr(owner, PLACE), value), parent)
 
 

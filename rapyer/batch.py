@@ -149,6 +149,20 @@ class Batch:
         self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local
 
+    def keep(self, node: Node, names: Iterable[str] | None) -> None:
+        """Write down the content of ``node`` (of a model: its fields ``names``) before it changes."""
+        known = self._snapshots.get(id(node))
+        if known is None:
+            self._snapshots[id(node)] = Snapshot(node, names)
+        else:
+            known.add(names)
+
+    def apply_detached(self, change: Change) -> Any:
+        """Apply ``change`` to what is part of no document now, but may be so again when it is restored."""
+        if change.touched is not None:
+            self.keep(change.touched, _changed_names(change))
+        return change.local()
+
     def _restore(self) -> None:
         for snapshot in reversed(list(self._snapshots.values())):
             snapshot.restore()
@@ -265,7 +279,7 @@ def apply_now(change: Change) -> Any:
         capture(change.owner)
         return change.local()
     place = find(change.owner)
-    return change.local() if place is None else batch.queue(change, place)
+    return batch.apply_detached(change) if place is None else batch.queue(change, place)
 
 
 class Collecting:

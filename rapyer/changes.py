@@ -37,6 +37,8 @@ class Change:
     texts: Mapping[str, bytes] | None = None
     effect: Effect = "write"
     settles: bool = False
+    overtaken: tuple[Any] | None = None
+    """The server's value, where :meth:`settle` found that another has taken its place here since."""
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         """The script's steps, where the owner is at ``path``."""

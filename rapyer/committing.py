@@ -191,6 +191,8 @@ class Part:
                 if operation.document is not document:
                     document = operation.document
                     synced = notes(document)
+                elif change.settles and change.owner is document:
+                    synced = notes(document)  # it was saved as a whole: notes begin anew
                 if synced is not None:
                     note(synced, change, operation.path)
             elif (

@@ -44,7 +44,7 @@ from rapyer.schema import (
 from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 from rapyer.types.container import Container, pending_steps
-from rapyer.types.inplace import Increment, change_of_step
+from rapyer.types.inplace import FROM_SERVER, PENDING, Increment, change_of_step
 from rapyer.types.scalars import Scalar
 
 STAMPS = "__rapyer_stamps__"
@@ -149,7 +149,9 @@ class ModelNode(links.Node):
         stamps[name] = stamp
         if not _is_live_already(self.__dict__.get(name), value):
             same_kind = type(value) is child.python_type
-            self.__rapyer_put__(name, type(child)(value) if same_kind else value)
+            made = self.__rapyer_put__(name, type(child)(value) if same_kind else value)
+            if isinstance(made, Scalar):
+                setattr(made, PENDING, FROM_SERVER)
 
     def __rapyer_snapshot__(self) -> Any:
         extra = self.__pydantic_extra__  # type: ignore[attr-defined]
@@ -172,9 +174,14 @@ class ModelNode(links.Node):
     def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
         values, fields_set, extra = snapshot
         if names is not None:
+            present = self.__pydantic_extra__  # type: ignore[attr-defined]
             for name in names:
                 if name in values:
                     self.__dict__[name] = values[name]
+                elif extra and name in extra:
+                    present[name] = extra[name]
+                elif present and name in present:
+                    del present[name]
                 else:
                     self.__dict__.pop(name, None)
             current = self.__pydantic_fields_set__  # type: ignore[attr-defined]
@@ -219,7 +226,11 @@ class ModelNode(links.Node):
         current = self.__dict__.get(name, _ABSENT)
         if value is current and isinstance(value, links.Node):
             # what an in-place operator of a container assigns back
-            self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
+            if name not in self.__pydantic_fields_set__:  # type: ignore[attr-defined]
+                batch = current_batch()
+                if batch is not None:
+                    batch.keep(self, (name,))
+                self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
             return
         config = cls.model_config
         if field.frozen or config.get("frozen"):
@@ -246,6 +257,8 @@ class ModelNode(links.Node):
             changed = self.__rapyer_revalidated__({name: validated})
             self._assign_validated(changed, place is not None)
         elif batch is None or place is None:
+            if batch is not None:
+                batch.keep(self, (name,))
             capture(self)
             self.__rapyer_set__(name, validated)
         else:
@@ -280,6 +293,9 @@ class ModelNode(links.Node):
             self.__pydantic_fields_set__.update(changed)  # type: ignore[attr-defined]
 
         if not in_batch:
+            batch = current_batch()
+            if batch is not None:
+                batch.keep(self, changed)
             capture(self)
             local()
             return
@@ -307,7 +323,7 @@ class ModelNode(links.Node):
         def primitives(path: Path) -> Sequence[Primitive]:
             return [Primitive("set", (*path, name), (text, b""))]
 
-        apply_now(ComposedChange("__setattr__", self, self, primitives, local))
+        apply_now(ComposedChange("__setattr__", self, self, primitives, local, texts={name: text}))
 
     def __rapyer_refuse_delattr__(self, name: str) -> None:
         if name in type(self).__pydantic_fields__ and current_batch() is not None:  # type: ignore[attr-defined]

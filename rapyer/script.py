@@ -44,6 +44,7 @@ ECHO_LIMIT = 256
 
 _SOURCE = (files("rapyer") / "scripts" / "batch.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+_NUMBER_BITS = 10  # of a stamp: batches that one command carried out have one clock and an order
 _UNKNOWN = b"-"
 _REFUSED = b"refused"
 
@@ -66,7 +67,7 @@ Step: TypeAlias = tuple[str, Primitive]
 
 
 class Answer(NamedTuple):
-    """What the server said: its clock in microseconds, and one answer a primitive."""
+    """What the server said: a stamp that is greater the later it was said, and one answer a primitive."""
 
     stamp: int
     values: list[Any]
@@ -191,20 +192,27 @@ class Call:
     """A batch as it is sent, as often as it takes: what the script gets, and what its reply means.
 
     :param echoes: reads that follow the steps and cannot refuse.
+    :ivar number: its position among those that are carried out by the same command.
     """
 
-    __slots__ = ("_computed", "_echoes", "_refusable", "_steps")
+    __slots__ = ("_computed", "_echoes", "_refusable", "_steps", "number")
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
         self._echoes, self._refusable = echoes, len(steps)
         self._steps = [*steps, *echoes]
         self._computed: dict[int, _Computed] = {}
+        self.number = 0
+        for place, (_, step) in enumerate(steps):
+            if step.guess is not None:
+                # by the task that asks for it: another's may be the one that calls arguments()
+                self._special(place)
 
     def size(self) -> int:
         """About how many bytes the batch takes."""
         size = 0
+        for result in self._computed.values():
+            size += len(result.text)
         for _, step in self._steps:
-            size += len(step.guess or b"")
             for argument in step.args:
                 size += len(argument)
         return size
@@ -236,8 +244,8 @@ class Call:
             step = _addressed(step) if place < self._refusable else _addressed_echo(step)
         known = self._computed.get(place)
         if step.rewrite is not None and step.guess is not None and known is None:
-            # where the guess is wrong, what is stored will tell
-            with suppress(ValueError, TypeError, ArithmeticError, LookupError, jsontree.Refusal):
+            # where the guess is wrong, what is stored will tell; a user's validator may raise anything
+            with suppress(Exception):
                 known = self._computed[place] = _compute(step, step.guess)
             step = step._replace(guess=None)
         self._steps[place] = key, step
@@ -260,7 +268,7 @@ class Call:
         for position, (_, echo) in enumerate(self._echoes, self._refusable):
             if _address(echo.path) is None:
                 values[position] = _echoed(echo, values[position])
-        return Answer(stamp, values)
+        return Answer(stamp << _NUMBER_BITS | self.number, values)
 
     def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:
         key, step = self._steps[position]
@@ -312,7 +320,8 @@ def _merged(calls: Sequence[Call]) -> tuple[bytes | str | int, ...]:
     """The command that carries out all ``calls``, each of them whole or not at all."""
     keys: dict[str, bytes] = {}
     argv = [b"%d" % len(calls)]
-    for call in calls:
+    for number, call in enumerate(calls):
+        call.number = number
         argv += call.arguments(keys)
     return ("EVALSHA", _SHA, len(keys), *keys, *argv)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 import ssl
 import warnings
@@ -583,3 +584,17 @@ class TestGuard:
         assert seen == [("SET", "k", 1), ("SET", "k", 2), ("EVALSHA", SHA, 1, "k")]
         session.guard = None
         assert await session.execute("DBSIZE", write=False) == 0
+
+
+async def test_a_copy_of_a_client_uses_its_own_connections(rapyer_server: EmbeddedServer) -> None:
+    client = client_from_url(f"unix://{rapyer_server.address}")
+    await Session.of(client).execute("SET", "database", "0", write=True)
+    other = copy.copy(client)
+    other.connection_pool = client_from_url(f"unix://{rapyer_server.address}?db=1").connection_pool
+    try:
+        await Session.of(other).execute("SET", "database", "1", write=True)
+        assert await Session.of(client).execute("GET", "database", write=False) == b"0"
+        assert Session.of(other) is Session.of(other) is not Session.of(client)
+    finally:
+        await closed(other)
+        await closed(client)

@@ -63,6 +63,10 @@ class Session:
         :raises ConfigurationError: ``client`` is not a client of ``redis.asyncio``.
         """
         session: Session | None = getattr(client, _SESSION, None)
+        if session is not None and session._client() is not client:
+            # a copy, which carries the session of what it was copied from
+            vars(client).pop(_SESSION, None)
+            session = None
         if session is None:
             # in one step, as threads with loops of their own may share the client
             session = vars(client).setdefault(_SESSION, cls(client))

@@ -104,6 +104,20 @@ class _Merged(NamedTuple):
             part.future.cancel()
 
 
+def _made(merge: Merge, group: list[_Waiting]) -> Iterator[_Merged]:
+    """One command for ``group``, or, where some part cannot be sent at all, one for each of the others."""
+    try:
+        payload = pack([merge([part.part for part in group])])
+    except Exception as error:
+        if len(group) == 1:
+            group[0].future.set_exception(error)
+            return
+        for part in group:
+            yield from _made(merge, [part])
+    else:
+        yield _Merged(payload, group)
+
+
 class Together:
     """Collects commands and exchanges them in batches of bounded size.
 
@@ -163,7 +177,7 @@ class Together:
                         break
                     count += 1
                 group, wanted = wanted[:count], wanted[count:]
-                yield _Merged(pack([merge([part.part for part in group])]), group)
+                yield from _made(merge, group)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

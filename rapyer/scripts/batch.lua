@@ -20,7 +20,7 @@
 --   object.take     child-path               removes an entry, answers its text or nil
 --   object.remove                            removes an entry that must be there
 --   object.popitem  preferred-key preferred-path   answers {key, text}; quotes keys as paths.py does
---   reading.read    mode                     mode: strict | lenient (a missing path answers nil)
+--   reading.read    mode                     mode: strict | lenient (a missing document or path answers nil)
 --   reading.echo    expected-length limit    the text, when the length differs or is small
 --   reading.check                            refuses always, so that nothing stays applied
 --   document.watch  sha1-of-document         sha1 of '' stands for a document that is not there
@@ -400,6 +400,7 @@ end
 
 function parts.reading()
   function ops.read(key, path, a)
+    if a[1] == 'lenient' and call('EXISTS', key) == 0 then return false end
     local text = read(key, path)
     if not text and a[1] == 'strict' then refuse('nopath') end
     return text or false

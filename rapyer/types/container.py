@@ -17,6 +17,7 @@ from rapyer.paths import Path
 from rapyer.schema import ValueSpec, any_spec, native_class
 from rapyer.script import Primitive
 from rapyer.types.base import RedisType
+from rapyer.types.inplace import FROM_SERVER, PENDING
 
 SPEC = "__rapyer_spec__"
 STAMP = "__rapyer_stamp__"
@@ -67,7 +68,9 @@ class Container(RedisType, links.EchoedNode):
         if not isinstance(current, links.Node):
             known = getattr(current, STAMP, 0) if isinstance(current, RedisType) else 0
             if known <= stamp:
-                self.__rapyer_put__(place, value)
+                made = self.__rapyer_put__(place, value)
+                if isinstance(made, RedisType) and not isinstance(made, links.Node):
+                    setattr(made, PENDING, FROM_SERVER)
 
     # -- agreeing with the server ----------------------------------------------------------------
 
@@ -180,8 +183,8 @@ def raw(items: list[Any]) -> Iterator[Any]:
 
 def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:
     """The in-place steps that made ``value`` out of ``current``; None for any other value."""
-    pending = getattr(value, "__rapyer_pending__", None)
-    return pending[1] if pending is not None and pending[0] is current else None
+    pending = getattr(value, PENDING, None)
+    return pending[1] if pending and pending[0] is current else None
 
 
 def register_container(native_type: type, live_type: type[Any]) -> None:

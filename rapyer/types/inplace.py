@@ -20,6 +20,8 @@ from rapyer.script import Primitive
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"
+FROM_SERVER: Any = ()
+"""What :data:`PENDING` holds of a value that was put in place because the server said so."""
 NOT_MADE: Any = object()
 _NUMBERS = (int, float)
 _ADDING = ("+=", "-=")
@@ -50,13 +52,13 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 class ScalarChange(Change):
     """A change that puts another value in the place of immutable ``owner``."""
 
-    __slots__ = ("made", "owner", "spec", "touched", "verb")
+    __slots__ = ("made", "overtaken", "owner", "spec", "touched", "verb")
     settles = True
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
         self.touched = links.parent_of(owner)
-        self.made = NOT_MADE
+        self.made, self.overtaken = NOT_MADE, None
 
     def compute(self, value: Any) -> Any:
         """What the local ``value`` becomes, or a value that was read."""
@@ -79,7 +81,10 @@ class ScalarChange(Change):
         parent: Any = self.touched
         if self.made is not NOT_MADE:
             try:
-                if parent.__rapyer_current__(self.owner) is not self.made:
+                current = parent.__rapyer_current__(self.owner)
+                if current is not self.made and getattr(current, PENDING, None) != FROM_SERVER:
+                    # what another task was told, though, may be older than the answer
+                    self.overtaken = (self.decode(answers),)
                     return
             except (DetachedError, LookupError):
                 return
@@ -97,7 +102,7 @@ class Increment(ScalarChange):
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, amount: Any) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
         self.touched = getattr(owner, links.PARENT)
-        self.made = NOT_MADE
+        self.made, self.overtaken = NOT_MADE, None
         self._amount = amount
 
     def take(self, value: Any) -> None:

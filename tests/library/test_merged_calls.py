@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 import pytest
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
@@ -15,6 +16,8 @@ from rapyer import AtomicRedisModel
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
+from rapyer.fields import Key
+from rapyer.script import Primitive, submit
 
 from .conftest import Stored
 
@@ -202,3 +205,106 @@ async def test_one_setting_sends_each_operation_by_itself(
     assert account.n == 20
     AtomicRedisModel.Meta.redis = redis
     await client.aclose()
+
+
+_limit: ContextVar[int] = ContextVar("limit", default=1000)
+
+
+class _TooMuchError(Exception):
+    """What a user's validator may raise besides what Pydantic expects."""
+
+
+def _within_limit(value: int) -> int:
+    if value > _limit.get():
+        raise _TooMuchError(value)
+    return value
+
+
+class Checked(AtomicRedisModel):
+    n: Annotated[int, AfterValidator(_within_limit)] = 0
+
+
+async def test_a_validator_that_raises_fails_its_own_task_only(stored: Stored) -> None:
+    account, checked = await Account().save(), await Checked(n=1000).save()
+    results = await asyncio.wait_for(
+        asyncio.gather(
+            *(account.n.increase() for _ in range(10)),
+            checked.n.increase(),
+            *(account.n.increase() for _ in range(30)),
+            return_exceptions=True,
+        ),
+        10,
+    )
+    assert [result for result in results if not isinstance(result, int)] == [results[10]]
+    assert isinstance(results[10], _TooMuchError)
+    assert (await stored(account))["n"] == account.n == 40
+    assert (await stored(checked))["n"] == checked.n == 1000
+
+
+async def test_a_validator_runs_in_the_context_of_its_own_task(stored: Stored) -> None:
+    account, checked = await Account().save(), await Checked(n=5).save()
+
+    async def limited() -> int:
+        _limit.set(5)
+        return await checked.n.increase()
+
+    results = await asyncio.gather(
+        *(account.n.increase() for _ in range(4)), limited(), return_exceptions=True
+    )
+    assert isinstance(results[4], _TooMuchError)
+    assert (await stored(checked))["n"] == 5
+
+
+class Named(AtomicRedisModel):
+    name: Key[str]
+    n: int = 0
+
+
+async def test_a_key_that_cannot_be_sent_fails_its_own_task_only(stored: Stored) -> None:
+    account = await Account().save()
+    unsendable = Named.model_construct(name="\ud800", n=0)
+    results = await asyncio.wait_for(
+        asyncio.gather(
+            *(account.n.increase() for _ in range(10)),
+            unsendable.n.increase(),
+            *(account.n.increase() for _ in range(30)),
+            return_exceptions=True,
+        ),
+        10,
+    )
+    assert isinstance(results[10], ValueError)
+    assert sorted(results[:10] + results[11:]) == list(range(1, 41))  # type: ignore[type-var]
+    assert (await stored(account))["n"] == 40
+
+
+async def test_stamps_tell_the_order_in_which_the_server_did_things(redis: Redis) -> None:
+    account = await Account().save()
+    step = (account.key, Primitive("incr", ("n",), (b"1", b"integer", b"", b"", b"", b"")))
+    session = Session.of(redis)
+    answers = await asyncio.gather(*(submit(session, [step]) for _ in range(50)))
+    assert len({answer.stamp for answer in answers}) == 50
+    in_order = sorted(answers, key=lambda answer: answer.stamp)
+    assert [int(answer.values[0]) for answer in in_order] == list(range(1, 51))
+
+
+@pytest.mark.parametrize("block_first", [True, False])
+async def test_a_pipeline_next_to_an_operation_leaves_what_the_server_has(
+    block_first: bool, stored: Stored
+) -> None:
+    account = await Account(items=[0], table={"k": 0}).save()
+
+    async def block() -> None:
+        async with account.pipeline():
+            account.n += 10
+            account.items[0] += 10
+            account.table["k"] += 10
+
+    alone = [
+        account.n.increase(),
+        account.items[0].increase(),
+        account.table["k"].increase(),
+    ]
+    await asyncio.gather(*([block(), *alone] if block_first else [*alone, block()]))
+    document = await stored(account)
+    assert (document["n"], document["items"], document["table"]) == (11, [11], {"k": 11})
+    assert (account.n, account.items, account.table) == (11, [11], {"k": 11})

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
 import rapyer
@@ -828,3 +829,105 @@ async def test_watched_counter_under_contention_loses_nothing(stored: Stored) ->
 
     await asyncio.gather(*(add(10) for _ in range(5)))
     assert (await stored(account))["count"] == 50
+
+
+async def test_after_a_save_inside_the_block_later_operations_still_count_as_written(
+    redis: Redis, stored: Stored
+) -> None:
+    account = await Account().save()
+    async with account.pipeline():
+        account.ratio += 1.0
+        await account.save()
+        account.count += 1
+    await redis.execute_command("JSON.SET", account.key, "$.count", "77")
+    await account.save_changes()
+    assert (await stored(account))["count"] == 77
+
+
+async def test_a_value_can_be_read_from_a_document_that_the_block_deletes(stored: Stored) -> None:
+    account = await Account(count=3).save()
+    async with account.pipeline():
+        queued: Any = await account.count.load()
+        await account.delete()
+    assert queued.result() == 3
+    assert await stored(account) is None
+
+
+async def test_what_a_block_replaced_and_then_changed_is_what_it_was_when_it_comes_back(
+    stored: Stored,
+) -> None:
+    account = await Account(addresses=[Address(), Address()]).save()
+    before = account.model_dump_json()
+    with pytest.raises(_BodyError):
+        async with account.pipeline():
+            replaced, removed = account.address, account.addresses[0]
+            account.address = Address(city="Bari")
+            del account.addresses[0]
+            replaced.visits += 1
+            replaced.city = "Pisa"
+            replaced.lines.append("x")
+            removed.visits += 1
+            raise _BodyError
+    assert account.model_dump_json() == before
+    assert (await stored(account)) == json.loads(before)
+
+
+async def test_an_operator_of_a_container_leaves_no_field_set_behind_when_it_is_undone() -> None:
+    account = await Account().save()
+    before = set(account.model_fields_set)
+    with pytest.raises(_BodyError):
+        async with account.pipeline():
+            account.tags += ["x"]
+            account.table |= {"b": 2}
+            raise _BodyError
+    assert account.model_fields_set == before
+
+
+class Open(AtomicRedisModel):
+    model_config = ConfigDict(extra="allow")
+    count: int = 0
+
+
+async def test_an_extra_field_that_a_pipeline_set_counts_as_written(
+    redis: Redis, stored: Stored
+) -> None:
+    document: Any = await Open(known=1).save()
+    async with document.pipeline():
+        document.known = 2
+        document.new = {"a": 1}
+    await redis.execute_command("JSON.SET", document.key, "$.new", '{"a": 2}')
+    await redis.execute_command("JSON.SET", document.key, "$.known", "3")
+    await document.save_changes()
+    assert await stored(document) == {"count": 0, "known": 3, "new": {"a": 2}}
+
+
+async def test_extra_fields_are_what_they_were_after_a_block_that_failed() -> None:
+    document: Any = await Open(known=1).save()
+    before = set(document.model_fields_set)
+    with pytest.raises(_BodyError):
+        async with document.pipeline():
+            document.known = 2
+            document.new = {"a": 1}
+            document.count += 1
+            raise _BodyError
+    assert document.model_dump() == {"count": 0, "known": 1}
+    assert document.model_fields_set == before
+
+
+@pytest.mark.parametrize("value", [100, 0])
+async def test_an_edit_of_another_task_during_the_commit_is_kept_and_still_counts_as_one(
+    value: int, stored: Stored
+) -> None:
+    account = await Account().save()
+
+    async def block() -> None:
+        async with account.pipeline():
+            account.count += 1
+
+    async def edit() -> None:
+        account.count = value
+
+    await asyncio.gather(block(), edit())
+    assert account.count == value
+    await account.save_changes()
+    assert (await stored(account))["count"] == value
