@@ -157,7 +157,7 @@ def _path(address: Address, knowledge: dict[str, Any]) -> str | None:
             place = types.get(place["model"], {}).get(segment) if kind == "model" else place["item"]
     if addressable_prefix(tuple(path)) < len(path):
         return None
-    return json_path(tuple(path))
+    return json_path(tuple(path), unchecked=True)
 
 
 def _fits(data: Any, key: str, knowledge: dict[str, Any]) -> bool:
