@@ -85,6 +85,7 @@ DOCUMENTS: dict[str, Any] = {
     "Short:1": {"n": 1},
     "Book:1": {"isbn": "x", "shelf": 3},
     "Nobody:1": {"list": [1, [2]], "dict": {"0": "zero"}},
+    "Nobody:big": {"id": 2**64 - 1, "list": [2**63]},
     "plain": {"a": 1},
     "BlogPost:list": [1, 2],
     "BlogPost:text": '"text"',
@@ -124,7 +125,7 @@ def test_both_ways_print_the_same(primed: Cli, store: Store, options: tuple[str,
                 answered.add(target + pointer)
     assert answered >= {
         "BlogPost:1", "BlogPost:small", "BlogPost:float", "Product:good", "Short:1", "Book:1",
-        "Nobody:1", "BlogPost:1/title", "BlogPost:drifted/views", "Product:low/stock"
+        "Nobody:1", "Nobody:big", "BlogPost:1/title", "BlogPost:drifted/views", "Product:low/stock"
     } - ({"Product:low/stock"} if options else set())  # fmt: skip
     assert not answered & {
         "BlogPost:drifted", "BlogPost:half", "BlogPost:odd", "BlogPost:numbers", "Product:low",
