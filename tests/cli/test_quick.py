@@ -150,6 +150,18 @@ def test_an_index_out_of_range_is_no_place(primed: Cli, untyped: Cli, store: Sto
     assert store.json("BlogPost:1") == WHOLE, "the server still answers"
 
 
+def test_a_document_too_deep_for_python_is_left_to_the_ordinary_way(
+    untyped: Cli, store: Store
+) -> None:
+    store.put("Nobody:1", {})
+    for depth in range(0, 3000, 100):
+        inner = json.loads('{"a":' * 100 + "{}" + "}" * 100)
+        store.call("JSON.SET", "Nobody:1", "$" + ".a" * depth, json.dumps(inner))
+    quick, ordinary = both(untyped, "get", "Nobody:1")
+    assert quick is None
+    assert ordinary.code == 1
+
+
 def test_the_time_to_live_is_told_by_both(primed: Cli, store: Store) -> None:
     store.put("BlogPost:1", {"title": "x"})
     quick, ordinary = both(primed, "ttl", "BlogPost:1")
