@@ -15,6 +15,7 @@ from rapyer.errors import UnaddressableKeyError
 Segment: TypeAlias = str | int
 Path: TypeAlias = tuple[Segment, ...]
 
+_INDICES = 2**63
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -22,10 +23,11 @@ def is_addressable(segment: Segment) -> bool:
     """Whether some JSONPath names exactly this segment.
 
     RedisJSON unescapes quoted names when it reads but not when it writes, so a name with a backslash,
-    or with both kinds of quotes, has no form that is safe for both; and it drops leading spaces.
+    or with both kinds of quotes, has no form that is safe for both; and it drops leading spaces. An index
+    of more than 64 bits ends the server.
     """
     if isinstance(segment, int):
-        return True
+        return -_INDICES <= segment < _INDICES
     return (
         "\\" not in segment
         and not segment.startswith(" ")
@@ -43,15 +45,21 @@ def addressable_prefix(path: Path) -> int:
 
 
 @lru_cache(maxsize=4096)
-def json_path(path: Path) -> str:
+def json_path(path: Path, *, unchecked: bool = False) -> str:
     """``('settings', 'a.b', 0)`` → ``$.settings["a.b"][0]``; ``()`` → ``$``.
+
+    ``unchecked`` is for reading by indices that may be out of range: RedisJSON takes one before the
+    beginning for the first item, but knows that a slice there is empty.
 
     Raises :class:`~rapyer.errors.UnaddressableKeyError` for a segment that no JSONPath can name.
     """
     parts = ["$"]
     for segment in path:
         if isinstance(segment, int):
-            parts.append(f"[{segment}]")
+            if not is_addressable(segment):
+                raise UnaddressableKeyError(f"no JSON path can name the index {segment}")
+            is_slice = unchecked and segment < -1
+            parts.append(f"[{segment}:{segment + 1}]" if is_slice else f"[{segment}]")
         elif _PLAIN_NAME.match(segment):
             parts.append(f".{segment}")
         elif not is_addressable(segment):

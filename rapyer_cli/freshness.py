@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -36,23 +36,28 @@ _VOLATILE = frozenset(
 )
 
 
-def stamp_of_loaded(environment: Environment, began: float) -> Stamp | None:
-    """The stamp of all that is imported now; None when something changed since ``began``, a time."""
-    files = _loaded_files()
-    directories = {os.path.dirname(path) for path in files}
+def stamp_of_loaded(
+    environment: Environment, began: float, named: Iterable[str] = ()
+) -> Stamp | None:
+    """The stamp of all that is imported now; None when something changed since ``began``, a time.
+
+    :param named: the paths by which the user called the modules; they may be, or lead through, symlinks.
+    """
+    files = {*_loaded_files(), *named}
+    directories = {*(os.path.dirname(path) for path in files), *_package_directories()}
     directories.update(os.path.abspath(path) for path in sys.path)
     since = int(began * 1e9) - _CLOCK_STEP_NS
     marks = {}
     for path in sorted({*files, *directories}):
         marks[path] = mark = _mark(path)
-        if isinstance(mark, list) and max(mark[1:]) >= since:
+        if isinstance(mark, list) and max(mark[2:]) >= since:
             return None
-    return {"processes": [_process(environment.environ)], "marks": marks}
+    return {"processes": [_process(environment)], "marks": marks}
 
 
 def is_fresh(stamp: Any, environment: Environment) -> bool:
     """Whether everything is as it was when ``stamp`` was made."""
-    if not _is_stamp(stamp) or _process(environment.environ) not in stamp["processes"]:
+    if not _is_stamp(stamp) or _process(environment) not in stamp["processes"]:
         return False
     return _is_unchanged(stamp)
 
@@ -88,15 +93,24 @@ def _loaded_files() -> set[str]:
     return {path for path in paths if not _is_standard(path)}
 
 
+def _package_directories() -> set[str]:
+    """Where packages look for their modules: one without a file may have several such places."""
+    found = (getattr(module, "__dict__", {}).get("__path__") for module in [*sys.modules.values()])
+    paths = {os.path.abspath(path) for places in found for path in places or () if path}
+    return {path for path in paths if not _is_standard(path + os.sep)}
+
+
 def _is_standard(path: str) -> bool:
     return path.startswith(_STANDARD_LIBRARY) and not any(name in path for name in _INSTALLED)
 
 
-def _process(environ: Mapping[str, str]) -> list[Any]:
-    """What the process brings along: its Python, how it was started, and its variables, unreadable."""
-    kept = sorted((name, value) for name, value in environ.items() if name not in _VOLATILE)
+def _process(environment: Environment) -> list[Any]:
+    """What the process brings along: its Python, how and where it was started, and its variables, unreadable."""
+    variables = environment.environ.items()
+    kept = sorted((name, value) for name, value in variables if name not in _VOLATILE)
     digest = sha256(repr(kept).encode("utf-8", "surrogateescape")).hexdigest()
-    return [sys.version, sys.executable, list(sys.flags), sys.argv[0], digest]
+    started = [list(sys.flags), sys.warnoptions, sys.argv[0], str(environment.cwd.absolute())]
+    return [sys.version, sys.executable, *started, digest]
 
 
 def _mark(path: str) -> list[int] | str | None:
@@ -104,11 +118,11 @@ def _mark(path: str) -> list[int] | str | None:
     try:
         found = os.stat(path)
         if not stat.S_ISDIR(found.st_mode) or _is_standard(path) or _is_installed(path):
-            return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+            return [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
         # Users keep more than code in a directory, and write there all the time.
         with os.scandir(path) as entries:
             return "/".join(sorted(_importable(entries)))
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

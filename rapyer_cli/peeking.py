@@ -33,7 +33,9 @@ class Peek(NamedTuple):
     async def _ask(self, command: str) -> Any:
         from rapyer.paths import json_path
 
-        return await self.wire.execute(command, self.key, json_path(self.path), write=False)
+        return await self.wire.execute(
+            command, self.key, json_path(self.path, unchecked=True), write=False
+        )
 
 
 async def read_path(client: Any, key: str, path: tuple[str | int, ...]) -> list[Any]:
@@ -47,7 +49,7 @@ async def read_path(client: Any, key: str, path: tuple[str | int, ...]) -> list[
     from rapyer_cli.keyspace import as_sent
 
     try:
-        where = json_path(path)
+        where = json_path(path, unchecked=True)
     except UnaddressableKeyError:
         return []
     text = await Wire.of(client).execute("JSON.GET", as_sent(key), where, write=False)
@@ -79,7 +81,7 @@ async def peek(client: Any, address: Address) -> Peek | None:
 async def _kind(wire: Any, key: str, path: tuple[str | int, ...]) -> str | None:
     from rapyer.paths import json_path
 
-    reply = await wire.execute("JSON.TYPE", key, json_path(path), write=False)
+    reply = await wire.execute("JSON.TYPE", key, json_path(path, unchecked=True), write=False)
     kind = next(iter(_innermost(reply)), None)
     return kind.decode() if isinstance(kind, bytes) else None
 

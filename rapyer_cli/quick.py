@@ -46,7 +46,7 @@ def answer(words: Sequence[str], environment: Environment) -> int | None:
         if data is _NOTHING:
             return None
         text = _shown(data, options.get("output"), environment)
-    except (CliError, ReplyError, OSError, ValueError):
+    except (CliError, ReplyError, OSError, ValueError, RecursionError):
         return None  # the ordinary way meets it again, and says what it is
     except (LookupError, TypeError, AttributeError):
         return None  # what is known of the models was not written by this version
@@ -157,7 +157,7 @@ def _path(address: Address, knowledge: dict[str, Any]) -> str | None:
             place = types.get(place["model"], {}).get(segment) if kind == "model" else place["item"]
     if addressable_prefix(tuple(path)) < len(path):
         return None
-    return json_path(tuple(path))
+    return json_path(tuple(path), unchecked=True)
 
 
 def _fits(data: Any, key: str, knowledge: dict[str, Any]) -> bool:

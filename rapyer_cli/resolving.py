@@ -64,7 +64,8 @@ async def _untyped(session: Session, address: Address, key: str) -> Any:
     from rapyer.raw import RawDocument
 
     try:
-        return await RawDocument.get(key)
+        text = session.read[key] = await _stored_text(session, key)
+        return RawDocument(key, json.loads(text))
     except KeyNotFound as error:
         if not session.models and not session.models.failures:
             raise

@@ -44,7 +44,10 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
     from rapyer_cli.completion.gathering import operation_infos, types_of
     from rapyer_cli.fitting import shape_of
 
-    stamp = stamp_of_loaded(environment, began)
+    base = sources.base.absolute()
+    # Path.expanduser raises for an unknown user; the import has said so already.
+    named = [str(base / os.path.expanduser(module)) for module in sources.modules]  # noqa: PTH111
+    stamp = stamp_of_loaded(environment, began, named)
     data: dict[str, Any] = {
         "format": _FORMAT,
         "quiet": models.quiet,
@@ -72,7 +75,7 @@ def read(path: Path) -> dict[str, Any]:
     """The content of a cache file; empty when there is none that can be used."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) and data.get("format") == _FORMAT else {}
 

@@ -87,6 +87,57 @@ def test_a_new_module_that_could_be_imported_instead_is_noticed(thing: Cli) -> N
     assert not quick(thing)
 
 
+def test_a_link_that_leads_elsewhere_is_noticed(thing: Cli, tmp_path: Path) -> None:
+    path = Path(thing.environ["RAPYER_MODELS"])
+    other = path.with_name("others.py")
+    other.write_text(path.read_text().replace("int", "str"))
+    (tmp_path / "released").symlink_to(path.parent)
+    link = path.with_name("link.py")
+    link.symlink_to(path)
+    for named in (link, tmp_path / "released" / path.name):
+        thing.environ["RAPYER_MODELS"] = str(named)
+        wait_until(learn(thing))
+        assert quick(thing)
+        moved = link if named == link else tmp_path / "released"
+        moved.unlink()
+        moved.symlink_to(other if named == link else tmp_path)
+        assert not quick(thing)
+
+
+def test_a_place_that_a_package_gets_later_is_searched_as_well(
+    thing: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = f"space_{abs(hash(str(tmp_path)))}"
+    for place in ("first", "second"):
+        (tmp_path / place / package).mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second"), *sys.path])
+    text = Path(thing.environ["RAPYER_MODELS"]).read_text()
+    (tmp_path / "second" / package / "things.py").write_text(text)
+    thing.environ["RAPYER_MODELS"] = f"{package}.things"
+    wait_until(learn(thing))
+    assert quick(thing)
+    (tmp_path / "first" / package / "things.py").write_text(text)
+    assert not quick(thing)
+
+
+def test_another_directory_and_other_warnings_may_mean_other_models(
+    thing: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    for name in ("here", "there"):
+        (project / name).mkdir(parents=True)
+    models = thing.environ.pop("RAPYER_MODELS")
+    (project / "pyproject.toml").write_text(f"[tool.rapyer]\nmodels = [{json.dumps(models)}]\n")
+    thing.cwd = project / "here"
+    wait_until(learn(thing))
+    assert quick(thing)
+    thing.cwd = project / "there"
+    assert not quick(thing), "python -m finds modules in the directory it is started in"
+    thing.cwd = project / "here"
+    monkeypatch.setattr(sys, "warnoptions", [*sys.warnoptions, "error"])
+    assert not quick(thing)
+
+
 @pytest.mark.parametrize("variable", ["RAPYER_ANYTHING", "STAGE", "PYTHONPATH"])
 def test_another_variable_may_mean_other_models(thing: Cli, variable: str) -> None:
     thing.environ.update(SSH_CLIENT="says nothing", TERM="dumb")
@@ -123,9 +174,19 @@ def test_other_modules_are_other_models(thing: Cli) -> None:
 def test_a_lost_or_foreign_cache_is_none(thing: Cli) -> None:
     (path,) = Path(thing.environ["XDG_CACHE_HOME"]).glob("rapyer/models-*.json")
     whole = path.read_text()
-    for text in ("", "[]", "{}", whole[:-10], json.dumps({**json.loads(whole), "format": 1})):
+    for text in (
+        "",
+        "[" * 100_000,
+        "[]",
+        "{}",
+        whole[:-10],
+        json.dumps({**json.loads(whole), "format": 1}),
+    ):
         path.write_text(text)
         assert not quick(thing)
+    stamp = json.loads(whole)["stamp"]
+    path.write_text(json.dumps({**json.loads(whole), "stamp": {**stamp, "marks": {"\0": 1}}}))
+    assert thing("get", "FreshThing:1/n").code == 0
     for part in ("stamp", "types", "models"):
         path.write_text(json.dumps({**json.loads(whole), part: {"process": []}}))
         assert answer(["get", "FreshThing:1/n/0"], thing.environment()) is None

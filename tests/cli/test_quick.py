@@ -85,12 +85,13 @@ DOCUMENTS: dict[str, Any] = {
     "Short:1": {"n": 1},
     "Book:1": {"isbn": "x", "shelf": 3},
     "Nobody:1": {"list": [1, [2]], "dict": {"0": "zero"}},
+    "Nobody:big": {"id": 2**64 - 1, "list": [2**63]},
     "plain": {"a": 1},
     "BlogPost:list": [1, 2],
     "BlogPost:text": '"text"',
 }
 POINTERS = [
-    "", "/", "/title", "/views", "/rating", "/published", "/tags", "/tags/0", "/tags/-1", "/tags/9",
+    "", "/", "/title", "/views", "/rating", "/published", "/tags", "/tags/0", "/tags/-1", "/tags/-3", "/tags/-4", "/tags/9", "/list/-2", "/list/-3",
     "/settings", "/settings/theme", "/settings/0", "/settings/a.b", "/settings/a~1b", "/counts/x",
     "/address/city", "/places/0/city", "/places/0", "/born", "/born/0", "/nope", "/extra", "/extra/0",
     "/list/0", "/list/1/0", "/dict/0", "/title/0", "/by_number/1", "/stock", "/n", "/..", "/./title",
@@ -124,7 +125,7 @@ def test_both_ways_print_the_same(primed: Cli, store: Store, options: tuple[str,
                 answered.add(target + pointer)
     assert answered >= {
         "BlogPost:1", "BlogPost:small", "BlogPost:float", "Product:good", "Short:1", "Book:1",
-        "Nobody:1", "BlogPost:1/title", "BlogPost:drifted/views", "Product:low/stock"
+        "Nobody:1", "Nobody:big", "BlogPost:1/title", "BlogPost:drifted/views", "Product:low/stock"
     } - ({"Product:low/stock"} if options else set())  # fmt: skip
     assert not answered & {
         "BlogPost:drifted", "BlogPost:half", "BlogPost:odd", "BlogPost:numbers", "Product:low",
@@ -135,6 +136,30 @@ def test_both_ways_print_the_same(primed: Cli, store: Store, options: tuple[str,
             "BlogPost:1/tags/0", "BlogPost:1/tags/-1", "BlogPost:1/settings/0", "BlogPost:1/places/0/city",
             "BlogPost:1/settings/a~1b", "BlogPost:1/address/city", "BlogPost:a%252Fb/title", "plain/a",
         }  # fmt: skip
+
+
+def test_an_index_out_of_range_is_no_place(primed: Cli, untyped: Cli, store: Store) -> None:
+    store.put("BlogPost:1", WHOLE)
+    for index in (3, -4, -(2**63), 2**63, -(2**63) - 1, 10**30):
+        for cli in (primed, untyped):
+            quick, ordinary = both(cli, "get", f"BlogPost:1/tags/{index}")
+            assert quick is None
+            assert (ordinary.code, ordinary.out) == (3, ""), index
+            assert f"there is no index {index}" in ordinary.err
+    assert both(primed, "get", "BlogPost:1/tags/-3") == (Ran(0, '"a"\n', ""), Ran(0, '"a"\n', ""))
+    assert store.json("BlogPost:1") == WHOLE, "the server still answers"
+
+
+def test_a_document_too_deep_for_python_is_left_to_the_ordinary_way(
+    untyped: Cli, store: Store
+) -> None:
+    store.put("Nobody:1", {})
+    for depth in range(0, 3000, 100):
+        inner = json.loads('{"a":' * 100 + "{}" + "}" * 100)
+        store.call("JSON.SET", "Nobody:1", "$" + ".a" * depth, json.dumps(inner))
+    quick, ordinary = both(untyped, "get", "Nobody:1")
+    assert quick is None
+    assert ordinary.code == 1
 
 
 def test_the_time_to_live_is_told_by_both(primed: Cli, store: Store) -> None:
