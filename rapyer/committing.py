@@ -191,7 +191,7 @@ class Part:
                 if operation.document is not document:
                     document = operation.document
                     synced = notes(document)
-                elif change.settles and change.owner is document:
+                elif change.touched is None and change.owner is document:
                     synced = notes(document)  # it was saved as a whole: notes begin anew
                 if synced is not None:
                     note(synced, change, operation.path)

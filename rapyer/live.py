@@ -138,15 +138,28 @@ class ModelNode(links.Node):
         self.__dict__[name] = made
         return made
 
-    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
-        name = child.__rapyer_place__
+    def _is_news(self, name: str, stamp: int) -> bool:
+        """Whether nothing later than ``stamp`` is known of the field ``name``; from now on that is known."""
         stamps = getattr(self, STAMPS, None)
         if stamps is None:
             stamps = {}
             object.__setattr__(self, STAMPS, stamps)
         if stamps.get(name, 0) > stamp:
-            return
+            return False
         stamps[name] = stamp
+        return True
+
+    def __rapyer_settle_assigned__(self, name: str, value: Any, stamp: int) -> None:
+        """The server has ``value``, which was assigned to ``name`` here before, as of ``stamp``."""
+        news = self._is_news(name, stamp)
+        current = self.__dict__.get(name)
+        if news and current is not value and getattr(current, PENDING, None) == FROM_SERVER:
+            self.__rapyer_set__(name, value)  # another task was told an older value since
+
+    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
+        name = child.__rapyer_place__
+        if not self._is_news(name, stamp):
+            return
         if not _is_live_already(self.__dict__.get(name), value):
             same_kind = type(value) is child.python_type
             made = self.__rapyer_put__(name, type(child)(value) if same_kind else value)
@@ -337,6 +350,7 @@ class Assignment(Change):
 
     __slots__ = ("_name", "_text", "_value", "owner", "texts", "touched")
     verb = "__setattr__"
+    settles = True
 
     def __init__(self, model: ModelNode, name: str, value: Any, text: bytes) -> None:
         self.owner = self.touched = model
@@ -348,6 +362,9 @@ class Assignment(Change):
 
     def local(self) -> None:
         self.owner.__rapyer_set__(self._name, self._value)
+
+    def settle(self, answers: Sequence[Any], stamp: int) -> None:
+        self.owner.__rapyer_settle_assigned__(self._name, self._value, stamp)
 
 
 _ABSENT: Any = object()

@@ -80,6 +80,19 @@ async def test_one_that_is_refused_refuses_no_other(stored: Stored) -> None:
     assert (account.stock, account.n) == (0, 8)
 
 
+async def test_an_assignment_beside_an_operation_leaves_what_is_stored(stored: Stored) -> None:
+    for first in (True, False):
+        account = await Account().save()
+
+        async def assign(account: Account = account) -> None:
+            async with account.pipeline():
+                account.n = 5
+
+        work = [account.n.increase(), assign()]
+        await asyncio.gather(*(work if first else reversed(work)))
+        assert account.n == (await stored(account))["n"]
+
+
 async def test_a_pipeline_that_is_rolled_back_rolls_back_only_itself(stored: Stored) -> None:
     account = await Account(table={"k": 1}).save()
 
