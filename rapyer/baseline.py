@@ -16,7 +16,7 @@ from typing import Any
 from rapyer import links
 from rapyer.changes import Change
 from rapyer.errors import DetachedError
-from rapyer.links import PARENT, PLACE, EchoedNode
+from rapyer.links import PARENT, PLACE
 from rapyer.paths import Path
 from rapyer.script import ECHO_LIMIT
 
@@ -58,7 +58,7 @@ def note(synced: dict[Path, Any], change: Change, path: Path) -> None:
     ``synced`` are the document's :func:`notes`, ``path`` is where the owner stood when it was changed.
     """
     owner = change.owner
-    if isinstance(owner, EchoedNode):
+    if change.echoes:
         return
     write_down = _write_down_field
     for segment in path:

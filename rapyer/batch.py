@@ -20,7 +20,7 @@ from rapyer.changes import Change, Queued, QueuedOperation
 from rapyer.committing import commit, echo_of, refresh_of, session_of, sets_ttl
 from rapyer.errors import ConfigurationError
 from rapyer.lending import Lent, replace_in_snapshot
-from rapyer.links import PARENT, PLACE, Document, EchoedNode, KeyGuard, Node, find, locate
+from rapyer.links import PARENT, PLACE, Document, KeyGuard, Node, find, locate
 from rapyer.paths import Path
 from rapyer.schema import ValueSpec
 from rapyer.script import Primitive, Refused, Step, submit
@@ -245,7 +245,7 @@ async def perform(change: Change) -> Any:
     if refresh is not None and not sets_ttl(primitives):
         steps.append((key, refresh))
     echoes: list[Step] = []
-    if isinstance(owner, EchoedNode):
+    if change.echoes:
         expected = -1 if change.growth is None else len(owner) + change.growth
         echoes.append((key, echo_of(path, expected)))
     try:

@@ -6,17 +6,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from rapyer.links import Document, Node
+from rapyer.links import Document, EchoedNode, Node
 from rapyer.operations import Effect
 from rapyer.paths import Path, field_path
 from rapyer.script import Primitive
 
 T = TypeVar("T")
-
-
-def nothing(answers: Sequence[Any]) -> Any:
-    """The result of an operation that has none."""
-    return None
 
 
 class Change:
@@ -25,7 +20,8 @@ class Change:
     ``owner`` is the value whose place it changes, ``touched`` the container whose content it changes
     locally. ``growth`` is by how much the length of a list or dict changes, None where only the server
     knows. ``texts`` are the fields of a model that are set, in their stored form. ``settles`` says
-    whether :meth:`settle` does anything.
+    whether :meth:`settle` does anything, ``echoes`` whether the owner is a list or dict, which the server
+    sends back afterwards (to ask a model whether it is one takes longer than to answer).
     """
 
     __slots__ = ()
@@ -37,6 +33,7 @@ class Change:
     texts: Mapping[str, bytes] | None = None
     effect: Effect = "write"
     settles: bool = False
+    echoes: bool = False
     overtaken: tuple[Any] | None = None
     """The server's value, where :meth:`settle` found that another has taken its place here since."""
 
@@ -68,7 +65,7 @@ class ComposedChange(Change):
 
     __slots__ = (
         *("_decode", "_local", "_primitives", "_settle"),
-        *("effect", "growth", "owner", "settles", "texts", "touched", "verb"),
+        *("echoes", "effect", "growth", "owner", "settles", "texts", "touched", "verb"),
     )
 
     def __init__(
@@ -88,6 +85,7 @@ class ComposedChange(Change):
         self.growth, self.texts, self.effect = growth, texts, effect
         self._primitives, self._local, self._decode = primitives, local, decode
         self._settle, self.settles = settle, settle is not None
+        self.echoes = isinstance(owner, EchoedNode)
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         return self._primitives(path)

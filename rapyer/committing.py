@@ -148,7 +148,7 @@ class Part:
                     read = Primitive("read", place[1], (b"lenient",))
                     self._reads[index] = (operation.key, read)
             owner = change.owner
-            if isinstance(owner, EchoedNode) and id(owner) not in echoed:
+            if change.echoes and id(owner) not in echoed:
                 place = self._place(owner)
                 if place is not None:
                     echoed[id(owner)] = owner, (operation.key, echo_of(place[1], len(owner)))

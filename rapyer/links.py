@@ -133,7 +133,7 @@ def find(value: Any) -> tuple[Document, Path] | None:
         if segment is not None:
             path = (segment, *path)
         node = parent
-    return (node, path) if getattr(node, "__rapyer_document__", False) else None
+    return (node, path) if isinstance(node, Document) else None
 
 
 def locate(value: Any) -> tuple[Document, Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
@@ -149,13 +149,6 @@ class ModelNode(links.Node):
         stamps[name] = stamp
         return True
 
-    def __rapyer_settle_assigned__(self, name: str, value: Any, stamp: int) -> None:
-        """The server has ``value``, which was assigned to ``name`` here before, as of ``stamp``."""
-        news = self._is_news(name, stamp)
-        current = self.__dict__.get(name)
-        if news and current is not value and getattr(current, PENDING, None) == FROM_SERVER:
-            self.__rapyer_set__(name, value)  # another task was told an older value since
-
     def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
         name = child.__rapyer_place__
         if not self._is_news(name, stamp):
@@ -280,7 +273,7 @@ class ModelNode(links.Node):
     def __rapyer_set__(self, name: str, value: Any) -> None:
         """Let the field ``name`` have a native ``value``, without queueing anything."""
         self.__dict__[name] = value
-        if isinstance(value, BaseModel):
+        if type(value) not in _PLAIN and isinstance(value, BaseModel):
             self.__dict__[name] = live(value, self, name)  # nobody else can have it now
         self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
 
@@ -364,10 +357,15 @@ class Assignment(Change):
         self.owner.__rapyer_set__(self._name, self._value)
 
     def settle(self, answers: Sequence[Any], stamp: int) -> None:
-        self.owner.__rapyer_settle_assigned__(self._name, self._value, stamp)
+        model, name, value = self.owner, self._name, self._value
+        if model._is_news(name, stamp):
+            current = model.__dict__.get(name)
+            if current is not value and getattr(current, PENDING, None) == FROM_SERVER:
+                model.__rapyer_set__(name, value)  # another task was told an older value since
 
 
 _ABSENT: Any = object()
+_PLAIN = frozenset({str, int, float, bool, bytes, datetime, type(None)})
 _MAY_HOLD_MODELS = (BaseModel, list, dict)  # a union would be made anew each time
 
 

@@ -477,6 +477,7 @@ class SetEntry(Change):
     """One entry of a dict gets a value. Sends JSON.SET."""
 
     __slots__ = ("_key", "_name", "_text", "_value", "growth", "owner", "touched", "verb")
+    echoes = True
 
     def __init__(
         self, verb: str, owner: RedisDict[Any, Any], key: Any, name: str, value: Any, text: bytes
