@@ -42,6 +42,7 @@ async def compared(socket: str, directory: Path, options: argparse.Namespace) ->
     if not chosen:
         raise SystemExit(f"no measure's name begins with {' or '.join(options.only)}")
     rows = []
+    failed: dict[str, str] = {}
     async with prepared(socket, directory, 500 if options.check else _KEYS) as setting:
         found = await machine(setting.raw)
         for measure in chosen:
@@ -50,17 +51,24 @@ async def compared(socket: str, directory: Path, options: argparse.Namespace) ->
                     await check(measure, setting, await measure.setup(setting))
                     print(f"{measure.name}: runs")
                 continue
-            rows.append(row_of(measure, await take_turns(measure, setting, options.rounds)))
+            try:
+                rows.append(row_of(measure, await take_turns(measure, setting, options.rounds)))
+            except Exception as error:  # the other measures have their worth without it
+                failed[measure.name] = f"{type(error).__name__}: {error}"
+                print(f"{measure.name}: failed", file=sys.stderr)
+                continue
             ratio = rows[-1]["ratio"]
             print(f"{measure.name}: {'done' if ratio is None else ratio}", file=sys.stderr)
     if options.check:
         return
     if options.json:
         met, count = targets(rows)
-        answer = {"machine": found, "rounds": options.rounds, "measures": rows}
+        answer = {"machine": found, "rounds": options.rounds, "measures": rows, "failed": failed}
         print(json.dumps({**answer, "targets": count, "targets_met": met}, indent=1))
-        return
-    print(f"{in_words(found)}; rounds: {options.rounds}\n\n{table(rows)}")
+    else:
+        print(f"{in_words(found)}; rounds: {options.rounds}\n\n{table(rows)}")
+    if failed:
+        raise SystemExit("\n".join(f"failed: {name}: {why}" for name, why in failed.items()))
 
 
 async def grown(socket: str, options: argparse.Namespace) -> None:
