@@ -138,13 +138,8 @@ class Batch:
         if self._key_guard is not None and change.effect != "read":
             self._key_guard(change.verb, path, change.texts)
         steps = change.primitives(path)
-        touched = change.touched
-        if touched is not None:
-            known = self._snapshots.get(id(touched))
-            if known is None:
-                self._snapshots[id(touched)] = Snapshot(touched, _changed_names(change))
-            elif known.names is not None:
-                known.add(_changed_names(change))
+        if change.touched is not None:
+            self.keep(change.touched, _changed_names(change))
         local = change.local()
         self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local

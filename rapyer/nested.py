@@ -51,7 +51,7 @@ class Embedded(ModelNode, Located):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (text, b""))]
 
-        await perform(ComposedChange("save", self, None, primitives, lambda: None))
+        await perform(ComposedChange("save", self, None, primitives))
 
     async def aupdate(self, **changes: Any) -> None:
         """Set several fields, locally and on the server, in one atomic step.

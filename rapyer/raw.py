@@ -104,7 +104,7 @@ class RawDocument(Document):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("save", (), (text, mode, b""))]
 
-        await perform(ComposedChange("save", self, None, primitives, lambda: None))
+        await perform(ComposedChange("save", self, None, primitives))
         return self
 
     async def delete(self) -> bool:
@@ -116,7 +116,7 @@ class RawDocument(Document):
             return [Primitive("drop", ())]
 
         change = ComposedChange(
-            "delete", self, None, primitives, lambda: None, lambda a: True, effect="destructive"
+            "delete", self, None, primitives, decode=lambda a: True, effect="destructive"
         )
         return await perform(change)  # type: ignore[no-any-return]
 
@@ -136,4 +136,4 @@ async def set_ttl(document: Document, seconds: float | None) -> None:
     def primitives(path: Path) -> list[Primitive]:
         return [Primitive("expire", (), (text,))]
 
-    await perform(ComposedChange("set_ttl", document, None, primitives, lambda: None))
+    await perform(ComposedChange("set_ttl", document, None, primitives))

@@ -84,7 +84,7 @@ async def load_value(value: Any) -> Any:
 
         return await perform(
             ComposedChange(
-                "load", value, None, primitives, lambda: None, decode, settle, effect="read"
+                "load", value, None, primitives, decode=decode, settle=settle, effect="read"
             )
         )
     fresh = _validated(spec, key, path, await read_text(document, path))

@@ -91,9 +91,7 @@ class Storage(Embedded, links.Document):
             written(self, text)
 
         try:
-            await perform(
-                ComposedChange("save", self, None, primitives, lambda: None, settle=settle)
-            )
+            await perform(ComposedChange("save", self, None, primitives, settle=settle))
         except errors.OutcomeUnknownError:
             baseline.remember(self, None)
             raise
@@ -127,9 +125,7 @@ class Storage(Embedded, links.Document):
                 *(Primitive("take", (), (name.encode(),)) for name in gone),
             ]
 
-        await perform(
-            ComposedChange("save_changes", self, None, primitives, lambda: None, texts=texts)
-        )
+        await perform(ComposedChange("save_changes", self, None, primitives, texts=texts))
         return self
 
     def __rapyer_catch_up__(self, text: bytes) -> None:
@@ -172,9 +168,7 @@ class Storage(Embedded, links.Document):
                 _take_over(self, load_document(type(self), key, answers[0]))
 
             await perform(
-                ComposedChange(
-                    "load", self, None, primitives, lambda: None, settle=settle, effect="read"
-                )
+                ComposedChange("load", self, None, primitives, settle=settle, effect="read")
             )
             return self
         _take_over(self, await type(self)._read(key))
@@ -258,7 +252,7 @@ class Storage(Embedded, links.Document):
                 return [Primitive("drop", ())]
 
             change = ComposedChange(
-                "delete", self, None, primitives, lambda: None, lambda a: True, effect="destructive"
+                "delete", self, None, primitives, decode=lambda a: True, effect="destructive"
             )
             return await perform(change)  # type: ignore[no-any-return]
         reply = await _delete(session_of(self), self.__rapyer_key__())

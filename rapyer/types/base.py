@@ -65,7 +65,7 @@ class RedisType(Located):
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (text, b""))]
 
-        queued = await perform(ComposedChange("save", self, None, primitives, lambda: None))
+        queued = await perform(ComposedChange("save", self, None, primitives))
         return self if queued is None else queued
 
     async def load(self) -> Self:

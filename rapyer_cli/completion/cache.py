@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.freshness import is_fresh, joined, stamp_of_loaded
+from rapyer_cli.keeping import keep
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
@@ -62,13 +63,7 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
     data = json.loads(json.dumps(data))  # comparable with what was kept
     is_same = data == {name: value for name, value in kept.items() if name != "stamp"}
     data["stamp"] = joined(stamp, kept.get("stamp")) if stamp is not None and is_same else stamp
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        return
+    keep(path, data)
 
 
 def read(path: Path) -> dict[str, Any]:

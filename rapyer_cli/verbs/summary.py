@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.grammar import Verb, Verbs
+from rapyer_cli.keeping import keep
 from rapyer_cli.verbs import all_verbs, named_verbs
 
 
@@ -29,7 +30,7 @@ def summarised_verbs(environment: Environment) -> Verbs:
         rows = []
     if not rows:
         rows = [(verb.name, verb.help) for verb in all_verbs() if verb.group == "operation"]
-        _keep(path, {"stamp": stamp, "rows": rows})
+        keep(path, {"stamp": stamp, "rows": rows})
     operations = (Verb(name, text, "operation", _never) for name, text in rows)
     return Verbs((*named_verbs(), *operations))
 
@@ -48,13 +49,3 @@ def _stamp() -> list[list[object]]:
         for entry in entries
         if entry.name.endswith(".py")
     ]
-
-
-def _keep(path: Path, data: object) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        return
