@@ -256,9 +256,7 @@ class ModelNode(links.Node):
                 self.__pydantic_fields_set__.add(name)  # type: ignore[attr-defined]
                 return
         spec = field_spec(cls, name)
-        if isinstance(value, RedisType):
-            value = value.clone()
-        validated = spec.validate_python(value)
+        validated = spec.validate_python(_unwrapped(value))
         if config.get("validate_assignment"):
             changed = self.__rapyer_revalidated__({name: validated})
             self._assign_validated(changed, place is not None)

@@ -100,9 +100,7 @@ class Increment(ScalarChange):
     __slots__ = ("_amount",)
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, amount: Any) -> None:
-        self.verb, self.owner, self.spec = verb, owner, spec
-        self.touched = getattr(owner, links.PARENT)
-        self.made, self.overtaken = NOT_MADE, None
+        super().__init__(verb, owner, spec)
         self._amount = amount
 
     def take(self, value: Any) -> None:
