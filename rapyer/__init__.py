@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rapyer import errors
     from rapyer.base import AtomicRedisModel
-    from rapyer.batch import Batch, pipeline
-    from rapyer.changes import Queued
+    from rapyer.batch.batch import Batch, pipeline
+    from rapyer.batch.change import Queued
+    from rapyer.bulk.delete import delete_many
+    from rapyer.bulk.insert import insert
     from rapyer.config import RedisConfig
-    from rapyer.deleting import delete_many
     from rapyer.errors import RapyerError
     from rapyer.fields import Index, Key, RapyerKey, SafeLoad
-    from rapyer.finding import find, find_one, get
-    from rapyer.inserting import insert
-    from rapyer.registry import lock_from_key
-    from rapyer.registry import models as find_redis_models
+    from rapyer.keyspace.registry import lock_from_key
+    from rapyer.keyspace.registry import models as find_redis_models
+    from rapyer.search.find import find, find_one, get
     from rapyer.setup import init_rapyer, teardown_rapyer
 
     apipeline = pipeline
@@ -59,29 +59,29 @@ __all__ = [
 # command line, completion and pytest plugin load without them.
 _EXPORTS = {
     "AtomicRedisModel": ("base", "AtomicRedisModel"),
-    "Batch": ("batch", "Batch"),
-    "apipeline": ("batch", "pipeline"),
-    "pipeline": ("batch", "pipeline"),
-    "Queued": ("changes", "Queued"),
+    "Batch": ("batch.batch", "Batch"),
+    "apipeline": ("batch.batch", "pipeline"),
+    "pipeline": ("batch.batch", "pipeline"),
+    "Queued": ("batch.change", "Queued"),
     "RedisConfig": ("config", "RedisConfig"),
-    "adelete_many": ("deleting", "delete_many"),
-    "delete_many": ("deleting", "delete_many"),
+    "adelete_many": ("bulk.delete", "delete_many"),
+    "delete_many": ("bulk.delete", "delete_many"),
     "RapyerError": ("errors", "RapyerError"),
     "Index": ("fields", "Index"),
     "Key": ("fields", "Key"),
     "RapyerKey": ("fields", "RapyerKey"),
     "SafeLoad": ("fields", "SafeLoad"),
-    "afind": ("finding", "find"),
-    "afind_one": ("finding", "find_one"),
-    "aget": ("finding", "get"),
-    "find": ("finding", "find"),
-    "find_one": ("finding", "find_one"),
-    "get": ("finding", "get"),
-    "ainsert": ("inserting", "insert"),
-    "insert": ("inserting", "insert"),
-    "alock_from_key": ("registry", "lock_from_key"),
-    "find_redis_models": ("registry", "models"),
-    "lock_from_key": ("registry", "lock_from_key"),
+    "afind": ("search.find", "find"),
+    "afind_one": ("search.find", "find_one"),
+    "aget": ("search.find", "get"),
+    "find": ("search.find", "find"),
+    "find_one": ("search.find", "find_one"),
+    "get": ("search.find", "get"),
+    "ainsert": ("bulk.insert", "insert"),
+    "insert": ("bulk.insert", "insert"),
+    "alock_from_key": ("keyspace.registry", "lock_from_key"),
+    "find_redis_models": ("keyspace.registry", "models"),
+    "lock_from_key": ("keyspace.registry", "lock_from_key"),
     "init_rapyer": ("setup", "init_rapyer"),
     "teardown_rapyer": ("setup", "teardown_rapyer"),
 }

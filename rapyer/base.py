@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from rapyer import baseline, links, registry
-from rapyer.baseline import BASELINE, SYNCED
-from rapyer.batch import current_batch
-from rapyer.binding import copy_natively
-from rapyer.collection import Collection
+from rapyer.batch.batch import current_batch
 from rapyer.config import AsyncClient, RedisConfig, client_of, refresh_of
-from rapyer.documents import FAILED, PK
 from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
-from rapyer.keys import check_key_unchanged, key_change, key_text, pk_of
-from rapyer.live import SLOTS
-from rapyer.metaclass import ModelMeta
+from rapyer.keyspace import registry
+from rapyer.models.collection import Collection
+from rapyer.models.keys import check_key_unchanged, key_change, key_text, pk_of
+from rapyer.models.loading import FAILED, PK
+from rapyer.models.metaclass import ModelMeta
+from rapyer.models.node import SLOTS
+from rapyer.models.storage import Storage
 from rapyer.paths import Path
-from rapyer.storable import check_storable
-from rapyer.storage import Storage
-from rapyer.stored import map_schemas, nullable_by_default
+from rapyer.schema.refused import check_storable
+from rapyer.schema.stored_form import map_schemas, nullable_by_default
+from rapyer.state import last_known, links
+from rapyer.state.last_known import BASELINE, SYNCED
+from rapyer.state.wrapping import copy_natively
 
 _ALL_SLOTS = (*SLOTS, PK, BASELINE, SYNCED, FAILED)
 
@@ -160,12 +161,12 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
                 self.__rapyer_assign_extra__(name, value)
             else:
                 if self.__pydantic_extra__ is not None and not name.startswith("_"):
-                    baseline.capture(self)
+                    last_known.capture(self)
                 super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
             self.__rapyer_refuse_delattr__(name)
-            baseline.capture(self)
+            last_known.capture(self)
             super().__delattr__(name)
 
     # -- copies ----------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer import connections, registry
+from rapyer import connections
 from rapyer.errors import ConfigurationError
+from rapyer.keyspace import registry
 
 if TYPE_CHECKING:
     from rapyer.base import AtomicRedisModel
@@ -50,7 +51,7 @@ async def init_rapyer(
         if ttl is not _UNSET:
             config.ttl = ttl
     if create_indexes:
-        from rapyer.index import create_index, has_index
+        from rapyer.search.index import create_index, has_index
 
         for model in models:
             if has_index(model):

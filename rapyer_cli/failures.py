@@ -79,7 +79,7 @@ _CODES: tuple[tuple[str, str, Exit], ...] = (
     ("rapyer.errors", "ModelDefinitionError", Exit.MODELS),
     ("rapyer.errors", "AmbiguousModelError", Exit.MODELS),
     ("rapyer.errors", "ConfigurationError", Exit.CONNECTION),
-    ("rapyer.connections.errors", "ConnectionError", Exit.CONNECTION),
+    ("rapyer.errors.connection", "ConnectionError", Exit.CONNECTION),
     ("rapyer.errors", "KeyNotFound", Exit.NOT_FOUND),
     ("rapyer.errors", "InvalidValueError", Exit.INVALID),
     ("rapyer.errors", "ConstraintError", Exit.INVALID),

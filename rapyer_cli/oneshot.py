@@ -15,7 +15,7 @@ from typing import Any
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError, failure_of
-from rapyer_cli.grammar import Invocation, Verbs
+from rapyer_cli.language.grammar import Invocation, Verbs
 from rapyer_cli.verbs import QUICK
 
 
@@ -32,7 +32,7 @@ def run_thoroughly(words: Sequence[str], environment: Environment) -> int:
 def _run(words: Sequence[str], environment: Environment, *, quickly: bool) -> int:
     try:
         if quickly:
-            from rapyer_cli.quick import answer
+            from rapyer_cli.shortcut import answer
 
             answered = answer(words, environment)
             if answered is not None:
@@ -55,7 +55,7 @@ def _run(words: Sequence[str], environment: Environment, *, quickly: bool) -> in
 
 def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int:
     """The line that is to be run, or the exit code when showing help was all."""
-    from rapyer_cli.app import parse
+    from rapyer_cli.language.parser import parse
 
     if words[:1] == ["__complete"] and len(words) > 1:
         import asyncio
@@ -69,7 +69,7 @@ def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int
     if invocation is None:
         return _without_verb(words, environment)
     if invocation.flag("help"):
-        from rapyer_cli.help import page
+        from rapyer_cli.language.help import page
 
         environment.stdout.write(page(invocation.verb, min(environment.width, 100)))
         return Exit.DONE
@@ -81,8 +81,8 @@ def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int
 async def _perform(invocation: Invocation, environment: Environment) -> int:
     import asyncio
 
-    from rapyer_cli.execute import run
-    from rapyer_cli.session import session_for
+    from rapyer_cli.change.execute import run
+    from rapyer_cli.session.session import session_for
     from rapyer_cli.verbs import all_verbs
 
     try:
@@ -119,7 +119,7 @@ def redacted_traceback(error: BaseException) -> str:
 
 def choices_of(invocation: Invocation) -> Any:
     """What the options of a line say about server, models and safety."""
-    from rapyer_cli.session import Choices
+    from rapyer_cli.session.session import Choices
 
     return Choices(
         url=invocation.text("url"),
@@ -132,7 +132,7 @@ def choices_of(invocation: Invocation) -> Any:
 
 def _verbs_for(words: Sequence[str]) -> Verbs:
     """The verbs needed to parse these words; the library's types only when an operation may be meant."""
-    from rapyer_cli.app import find_verb
+    from rapyer_cli.language.parser import find_verb
     from rapyer_cli.verbs import all_verbs, typed_operations, verbs_with
 
     options_alone = all(word.startswith("-") for word in words)
@@ -152,7 +152,7 @@ def _verbs_for(words: Sequence[str]) -> Verbs:
 
 
 def _without_verb(words: Sequence[str], environment: Environment) -> int:
-    from rapyer_cli.help import overview
+    from rapyer_cli.language.help import overview
     from rapyer_cli.verbs.summary import summarised_verbs
 
     if "--version" in words:

@@ -20,7 +20,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from rapyer import errors
 from rapyer.connections import Session, check_server, client_from_url, redact_url
-from rapyer.connections.cluster import keys_of
+from rapyer.connections.cluster_lane import keys_of
 from rapyer.embedded import EmbeddedServer
 from tests.conftest import StartServer
 from tests.servers import Cluster, RedisProcess, cluster_options, free_port, proxied, until

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rapyer.embedded import EmbeddedServer, binaries, watchdog
-from rapyer.embedded.place import Place
+from rapyer.embedded.directory import Place
 from rapyer.embedded.wire import ReplyError, Wire
 from rapyer.errors import ConfigurationError
 from tests.servers import wait_until

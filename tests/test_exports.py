@@ -59,7 +59,7 @@ expression = Book.title == "x"
 
 def test_defining_models_imports_neither_redis_nor_asyncio():
     loaded = _modules_after(MODELS)
-    assert "rapyer.storage" in loaded
+    assert "rapyer.models.storage" in loaded
     assert not loaded & {"redis", "hiredis", "asyncio"}
 
 
@@ -68,7 +68,7 @@ def test_no_public_name_needs_redis_before_a_client_is_made():
     loaded = _modules_after(
         f"from rapyer import *; import rapyer.connections, rapyer.types; {names}"
     )
-    assert "rapyer.finding" in loaded
+    assert "rapyer.search.find" in loaded
     assert "redis" not in loaded
 
 

@@ -17,12 +17,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from rapyer import AtomicRedisModel
 from rapyer.errors import ExpressionError, UnknownFieldError
-from rapyer.expressions import (
-    Expression,
-    FieldReference,
-    field,
-    parse_expression,
-)
+from rapyer.expressions.expression import Expression, FieldReference, field, parse_expression
 
 
 class Colour(enum.Enum):

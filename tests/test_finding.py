@@ -17,7 +17,7 @@ from pydantic import BaseModel, create_model
 from redis.asyncio import Redis
 
 import rapyer
-from rapyer import AtomicRedisModel, Key, RapyerKey, RedisConfig, fetching
+from rapyer import AtomicRedisModel, Key, RapyerKey, RedisConfig
 from rapyer.config import use_client
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
@@ -32,7 +32,8 @@ from rapyer.errors import (
     UnknownFieldError,
     WrongModelError,
 )
-from rapyer.finding import Find
+from rapyer.keyspace import texts
+from rapyer.search.find import Find
 
 
 class Home(BaseModel):
@@ -221,7 +222,7 @@ def test_key_of_several_pages_or_twice_in_one_is_seen_once(
     pages: list[list[bytes]], fresh: list[list[bytes]]
 ) -> None:
     seen: set[bytes] = set()
-    assert [fetching.unseen(page, seen) for page in pages] == fresh
+    assert [texts.unseen(page, seen) for page in pages] == fresh
     assert seen == {word for page in pages for word in page}
 
 
@@ -241,7 +242,7 @@ async def test_the_next_page_of_keys_is_under_way_while_one_is_looked_at(
     await store_hikers(client, 20_000)
     await client.config_resetstat()
     with redis.Redis(unix_socket_path=rapyer_server.address) as aside:
-        async with aclosing(fetching.scanned_keys(Hiker)) as pages:
+        async with aclosing(texts.scanned_keys(Hiker)) as pages:
             first = await anext(pages)
             assert scans() == 1  # nobody has asked for more yet
             second = await anext(pages)
@@ -267,7 +268,7 @@ async def test_iterating_holds_a_few_hundred_documents_at_a_time(client: Redis) 
         if hiker.age % 100 == 0:
             gc.collect()  # a value that was taken out of its document refers to it
             most = max(most, sum(isinstance(thing, Hiker) for thing in gc.get_objects()))
-    assert 0 < most <= 2 * fetching.CHUNK
+    assert 0 < most <= 2 * texts.CHUNK
 
 
 async def test_iterating_over_given_keys_holds_a_few_hundred_documents_at_a_time(
@@ -286,9 +287,9 @@ async def test_iterating_over_given_keys_holds_a_few_hundred_documents_at_a_time
     async for hiker in Hiker.find(*(f"Hiker:{n}" for n in range(5000))):
         assert hiker.age == number
         number += 1
-        assert sum(read) <= number + 2 * fetching.CHUNK
+        assert sum(read) <= number + 2 * texts.CHUNK
     assert number == 5000
-    assert max(read) <= fetching.CHUNK
+    assert max(read) <= texts.CHUNK
 
 
 async def test_stopping_early_leaves_the_connection_usable(client: Redis) -> None:

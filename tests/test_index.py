@@ -21,9 +21,10 @@ from rapyer import AtomicRedisModel, Index, Key, SafeLoad
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConfigurationError, IndexDefinitionError, MissingModuleError
-from rapyer.expressions import Expression
-from rapyer.index import has_index
-from rapyer.indexed import index_schema
+from rapyer.expressions.expression import Expression
+from rapyer.keyspace import registry
+from rapyer.search.index import has_index
+from rapyer.search.index_fields import index_schema
 from rapyer.types import RedisDatetimeTimestamp
 from tests.conftest import StartServer
 
@@ -160,7 +161,7 @@ async def test_index_is_created_only_when_asked(client: Redis) -> None:
 async def test_init_rapyer_creates_the_indexes_of_models_that_have_one(
     client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rapyer.registry, "models", lambda: [Stone, Pebble])
+    monkeypatch.setattr(registry, "models", lambda: [Stone, Pebble])
     await rapyer.init_rapyer(client, create_indexes=True)
     assert await indexes(client) == ["rapyer:idx:Stone"]
     await rapyer.init_rapyer(client, create_indexes=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import rapyer
-from rapyer import registry
+from rapyer.keyspace import registry
 from tests.readme_sessions import README, ROOT, true_readme
 
 PYTHON = re.compile(r"(?<=```python\n).*?(?=```)", re.DOTALL)

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from rapyer import errors
 from rapyer.connections import Session, client_from_url
-from rapyer.connections.together import (
+from rapyer.connections.coalescing import (
     EARLY_BATCHES,
     EARLY_COMMANDS,
     MOST_BYTES,

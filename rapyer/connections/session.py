@@ -17,10 +17,10 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from rapyer import errors
-from rapyer.connections.cluster import ClusterLane, one_slot, sibling_cluster
+from rapyer.connections.cluster_lane import ClusterLane, one_slot, sibling_cluster
+from rapyer.connections.coalescing import Merge, Part
 from rapyer.connections.exchange import Command, missing_module, refused
-from rapyer.connections.lanes import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
-from rapyer.connections.together import Merge, Part
+from rapyer.connections.pool_lane import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
 
 # Replies which say that a script was not run at all.
 _NOT_RUN = (redis.exceptions.NoScriptError, redis.exceptions.NoPermissionError)

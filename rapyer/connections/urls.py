@@ -38,7 +38,7 @@ from redis.asyncio.sentinel import (
 from redis.backoff import NoBackoff
 
 from rapyer.connections.embedded import EmbeddedConnection
-from rapyer.connections.lanes import BlockingSentinelPool, TidyPool
+from rapyer.connections.pool_lane import BlockingSentinelPool, TidyPool
 from rapyer.connections.session import Session
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConfigurationError

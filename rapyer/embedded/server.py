@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rapyer.embedded.binaries import INSTALL_HINT, find_binaries
+from rapyer.embedded.directory import Place, wait_for_lock
 from rapyer.embedded.faults import configuration_error, connection_error, is_fault
-from rapyer.embedded.place import Place, wait_for_lock
 from rapyer.embedded.wire import ReplyError, Wire
 
 SCHEME = "embedded://"

@@ -14,7 +14,7 @@ import select
 import signal
 import time
 
-from rapyer.embedded.place import Place, wait_for_lock
+from rapyer.embedded.directory import Place, wait_for_lock
 from rapyer.embedded.wire import ReplyError, Wire
 
 _LONGEST_NAP = 15.0

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from rapyer import links
-from rapyer.batch import perform
-from rapyer.changes import ComposedChange
-from rapyer.located import Located
+from rapyer.batch.batch import perform
+from rapyer.batch.change import ComposedChange
 from rapyer.operations import register_operations
 from rapyer.paths import Path
-from rapyer.script import Primitive
+from rapyer.script.call import Primitive
+from rapyer.state import links
+from rapyer.types.location import Located
 
 if TYPE_CHECKING:
-    from rapyer.schema import ValueSpec
+    from rapyer.schema.spec import ValueSpec
 
 
 class RedisType(Located):
@@ -76,7 +76,7 @@ class RedisType(Located):
         :class:`~rapyer.errors.DocumentError` when the stored value does not fit the annotation. Sends
         JSON.GET.
         """
-        from rapyer.reading import load_value
+        from rapyer.types.loading import load_value
 
         return await load_value(self)  # type: ignore[no-any-return]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rapyer import links
-from rapyer.binding import is_held_elsewhere, link, native, register_wrap
-from rapyer.changes import Change, ComposedChange
+from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import ConstraintError, DetachedError
 from rapyer.paths import Path
-from rapyer.schema import ValueSpec, any_spec, native_class
-from rapyer.script import Primitive
+from rapyer.schema.spec import ValueSpec, any_spec, native_class
+from rapyer.script.call import Primitive
+from rapyer.state import links
+from rapyer.state.wrapping import is_held_elsewhere, link, native, register_wrap
 from rapyer.types.base import RedisType
 from rapyer.types.inplace import FROM_SERVER, PENDING
 

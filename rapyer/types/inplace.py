@@ -10,13 +10,13 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from rapyer import links
-from rapyer.changes import Change
+from rapyer.batch.change import Change
 from rapyer.errors import DetachedError, InvalidValueError
-from rapyer.numbers import INT64_MAX, INT64_MIN
 from rapyer.paths import Path
-from rapyer.schema import ValueSpec
-from rapyer.script import Primitive
+from rapyer.schema.numbers import INT64_MAX, INT64_MIN
+from rapyer.schema.spec import ValueSpec
+from rapyer.script.call import Primitive
+from rapyer.state import links
 from rapyer.types.base import RedisType
 
 PENDING = "__rapyer_pending__"

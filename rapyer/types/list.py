@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, T
 
 from pydantic import BaseModel
 
-from rapyer import links
-from rapyer.batch import apply_now, current_batch, perform
-from rapyer.binding import live, native
-from rapyer.changes import Change, ComposedChange
+from rapyer.batch.batch import apply_now, current_batch, perform
+from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import DetachedError
 from rapyer.operations import operation
 from rapyer.paths import Path
-from rapyer.script import Primitive
+from rapyer.script.call import Primitive
+from rapyer.state import links
+from rapyer.state.wrapping import live, native
 from rapyer.types.container import (
     SPEC,
     STAMP,

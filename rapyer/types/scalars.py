@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from rapyer import links
-from rapyer.batch import may_collect, perform
-from rapyer.binding import link, register_wrap
-from rapyer.changes import Change
+from rapyer.batch.batch import may_collect, perform
+from rapyer.batch.change import Change
 from rapyer.operations import operation
+from rapyer.state import links
+from rapyer.state.wrapping import link, register_wrap
 from rapyer.types.base import RedisType
 from rapyer.types.inplace import OPERATORS, PENDING, Pending, increment
 
@@ -130,7 +130,7 @@ class RedisInt(Scalar, int):
     async def increase(self, amount: int = 1) -> int:
         """Add ``amount`` to the stored number, whoever else does; returns the new value.
 
-        Inside a pipeline it is queued and a :class:`~rapyer.batch.Queued` is returned. Raises
+        Inside a pipeline it is queued and a :class:`~rapyer.batch.batch.Queued` is returned. Raises
         :class:`~rapyer.errors.KeyNotFound`, :class:`~rapyer.errors.PathNotFound`,
         :class:`~rapyer.errors.WrongTypeError`, :class:`~rapyer.errors.IntegerOverflowError` and
         :class:`~rapyer.errors.ConstraintError`, all with the stored value unchanged. Sends one EVALSHA

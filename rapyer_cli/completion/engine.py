@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rapyer.paths import escape_pointer
-from rapyer_cli.addresses import ROOT, Address, escape_key
-from rapyer_cli.completion.knowledge import Knowledge, TypeInfo, Want
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import CONNECTION_OPTIONS, Argument, Kind, Option, Verb, Verbs
-from rapyer_cli.words import left_open, quoted, scan
+from rapyer_cli.knowledge.knowledge import Knowledge, TypeInfo, Want
+from rapyer_cli.language.addresses import ROOT, Address, escape_key
+from rapyer_cli.language.grammar import CONNECTION_OPTIONS, Argument, Kind, Option, Verb, Verbs
+from rapyer_cli.language.quoting import left_open, quoted, scan
 
 _FEW_INDICES = 20
 
@@ -358,6 +358,6 @@ def _option(verb: Verb | None, flag: str) -> Option | None:
 
 
 def _common_options() -> tuple[Option, ...]:
-    from rapyer_cli.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS
+    from rapyer_cli.language.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS
 
     return CONNECTION_OPTIONS + OUTPUT_OPTIONS

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from rapyer_cli.app import find_verb
-from rapyer_cli.completion.cache import cache_path, knowledge_from, read
 from rapyer_cli.completion.engine import Completion, complete_words
-from rapyer_cli.completion.knowledge import Knowledge, Want
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import CliError
-from rapyer_cli.grammar import Verbs
+from rapyer_cli.knowledge.cache import cache_path, knowledge_from, read
+from rapyer_cli.knowledge.knowledge import Knowledge, Want
+from rapyer_cli.language.grammar import Verbs
+from rapyer_cli.language.parser import find_verb
 
 _PATIENCE_SECONDS = 1.0
 
@@ -24,7 +24,7 @@ async def candidates(
     words: Sequence[str], partial: str, verbs: Verbs, environment: Environment
 ) -> list[tuple[str, str, bool]]:
     """Text, meaning and finality of each word that could complete ``partial`` after ``words``."""
-    from rapyer_cli.session import Choices, session_for
+    from rapyer_cli.session.session import Choices, session_for
     from rapyer_cli.verbs import all_verbs
 
     given = _options(words, verbs)
@@ -57,8 +57,8 @@ def _listed(found: Completion) -> list[tuple[str, str, bool]]:
 
 
 async def _learn(knowledge: Knowledge, wants: Sequence[Want], session: object) -> None:
-    from rapyer_cli.completion.gathering import children_at, files_like, keys_for
-    from rapyer_cli.session import Session
+    from rapyer_cli.knowledge.gathering import children_at, files_like, keys_for
+    from rapyer_cli.session.session import Session
 
     assert isinstance(session, Session)
     for want in wants:
@@ -76,7 +76,7 @@ async def _learn(knowledge: Knowledge, wants: Sequence[Want], session: object) -
 
 def _options(words: Sequence[str], verbs: Verbs) -> dict[str, list[str | None]]:
     """The connection options among ``words``, by their long flag."""
-    from rapyer_cli.grammar import CONNECTION_OPTIONS
+    from rapyer_cli.language.grammar import CONNECTION_OPTIONS
 
     try:
         find_verb(words, verbs)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from rapyer_cli.environment import Environment
-from rapyer_cli.shapes import Changed, Shape
+from rapyer_cli.render.shapes import Changed, Shape
 
 RICH_FORMS = ("table", "tree")
 

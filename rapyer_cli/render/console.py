@@ -7,8 +7,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from rapyer_cli.differences import MISSING
 from rapyer_cli.environment import Environment
+from rapyer_cli.render.differences import MISSING
 from rapyer_cli.render.text import readable
 
 STYLES = {

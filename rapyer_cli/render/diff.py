@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from rapyer.paths import escape_pointer
-from rapyer_cli.differences import Difference
 from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import STYLES, style_of
+from rapyer_cli.render.differences import Difference
+from rapyer_cli.render.shapes import Changed, Compared
 from rapyer_cli.render.text import counted, cut, printable, readable
-from rapyer_cli.shapes import Changed, Compared
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 

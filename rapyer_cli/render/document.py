@@ -8,8 +8,8 @@ from rich.text import Text
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import STYLES, style_of, value_text
+from rapyer_cli.render.shapes import FieldRow, Shown
 from rapyer_cli.render.text import counted, cut, printable, readable
-from rapyer_cli.shapes import FieldRow, Shown
 
 
 def render_document(

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from rapyer_cli.differences import Difference
 from rapyer_cli.environment import Environment
+from rapyer_cli.render.differences import Difference
+from rapyer_cli.render.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
 from rapyer_cli.render.text import json_text, printable, raw_text, readable
-from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
 
 
 async def render_plain(shape: Shape, environment: Environment, form: str) -> None:

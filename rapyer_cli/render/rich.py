@@ -7,9 +7,9 @@ from io import StringIO
 from rich.console import Console
 
 from rapyer_cli.environment import Environment
-from rapyer_cli.pager import show_in_pager
 from rapyer_cli.render.console import console_for
-from rapyer_cli.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
+from rapyer_cli.render.pager import show_in_pager
+from rapyer_cli.render.shapes import Changed, Compared, Lines, Shape, Shown, Table, Tree
 
 
 async def render_rich(

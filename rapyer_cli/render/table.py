@@ -13,8 +13,8 @@ from rich.text import Text
 from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import value_text
 from rapyer_cli.render.plain import records_of
+from rapyer_cli.render.shapes import Column, Table
 from rapyer_cli.render.text import counted, printable
-from rapyer_cli.shapes import Column, Table
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR_WIDTH = 8

@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import Any
 
-from rapyer_cli.differences import MISSING
+from rapyer_cli.render.differences import MISSING
 
 
 def json_text(data: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:

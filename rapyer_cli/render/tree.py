@@ -10,8 +10,8 @@ from rich.tree import Tree as RichTree
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.render.console import STYLES, value_text
+from rapyer_cli.render.shapes import Node
 from rapyer_cli.render.text import counted, printable
-from rapyer_cli.shapes import Node
 
 _FEW = 20
 

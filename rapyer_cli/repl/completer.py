@@ -14,13 +14,13 @@ from typing import Any
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from rapyer_cli.addresses import Address
 from rapyer_cli.completion.engine import Completion as Found
 from rapyer_cli.completion.engine import complete_line
-from rapyer_cli.completion.gathering import children_at, files_like, keys_for
-from rapyer_cli.completion.knowledge import Knowledge, Want
-from rapyer_cli.grammar import Verbs
-from rapyer_cli.session import Session
+from rapyer_cli.knowledge.gathering import children_at, files_like, keys_for
+from rapyer_cli.knowledge.knowledge import Knowledge, Want
+from rapyer_cli.language.addresses import Address
+from rapyer_cli.language.grammar import Verbs
+from rapyer_cli.session.session import Session
 
 _KEPT_SECONDS = 5.0
 _PATIENCE_SECONDS = 2.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rapyer_cli.grammar import Verbs
-from rapyer_cli.words import scan
+from rapyer_cli.language.grammar import Verbs
+from rapyer_cli.language.quoting import scan
 
 Fragment = tuple[str, str]
 

@@ -17,12 +17,12 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
 from rapyer_cli.environment import Environment
-from rapyer_cli.grammar import Verbs
+from rapyer_cli.language.grammar import Verbs
 from rapyer_cli.repl.completer import ReplCompleter
 from rapyer_cli.repl.highlighting import fragments
-from rapyer_cli.repl.history import append_line, load_lines
 from rapyer_cli.repl.keys import key_bindings
 from rapyer_cli.repl.status import Status, prompt_fragments, toolbar_fragments
+from rapyer_cli.session.history import append_line, load_lines
 
 _STYLE = Style.from_dict(
     {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rapyer_cli.completion.knowledge import Knowledge
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import Kind, Verb, Verbs
+from rapyer_cli.knowledge.knowledge import Knowledge
+from rapyer_cli.language.grammar import Kind, Verb, Verbs
+from rapyer_cli.language.quoting import scan
 from rapyer_cli.render.text import cut, printable
-from rapyer_cli.words import scan
 
 Fragment = tuple[str, str]
 

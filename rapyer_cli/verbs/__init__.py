@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
 
-from rapyer_cli.grammar import Verb, Verbs
+from rapyer_cli.language.grammar import Verb, Verbs
 
 # Of these plain reads are answered by rapyer_cli.quick.
 QUICK = ("get", "ttl")

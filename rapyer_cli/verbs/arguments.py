@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rapyer_cli.exits import Exit
-from rapyer_cli.grammar import Argument, Kind, Option
+from rapyer_cli.language.grammar import Argument, Kind, Option
 
 TARGET = Argument("target", Kind.TARGET, "a document, or a place inside one")
 ANY_TARGET = Argument(

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, NotFound, UsageError
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.values import assignments_of, text_given, typed
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.language.values import assignments_of, text_given, typed
 from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
-    from rapyer.places import Place
-    from rapyer_cli.plan import Plan
-    from rapyer_cli.session import Session
+    from rapyer.models.places import Place
+    from rapyer_cli.session.plan import Plan
+    from rapyer_cli.session.session import Session
 
 
 async def new(session: Session, invocation: Invocation) -> Plan:
     """Plan to create a document; an existing one is never overwritten."""
-    from rapyer.places import resolve
-    from rapyer_cli.creating import document_from
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
+    from rapyer.models.places import resolve
+    from rapyer_cli.change.new_document import document_from
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.session.plan import plan_change
 
     document = document_from(session, invocation)
     key = str(document.key)
@@ -42,9 +42,9 @@ async def new(session: Session, invocation: Invocation) -> Plan:
 
 async def set_value(session: Session, invocation: Invocation) -> Plan:
     """Plan to give a place a value."""
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.session.plan import plan_change
+    from rapyer_cli.session.resolve import place_at
 
     address = session.address(invocation.text("target"))
     text = text_given(invocation.text("value") or "", session.environment)
@@ -69,10 +69,10 @@ def value_for(place: Place, text: str, where: str, *, as_json: bool) -> Any:
 
 async def update(session: Session, invocation: Invocation) -> Plan:
     """Plan to set several fields of a document, or entries of a dict, in one step."""
-    from rapyer.places import resolve
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
+    from rapyer.models.places import resolve
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.session.plan import plan_change
+    from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.operations import plan_operation
 
     text = invocation.text("target")
@@ -107,7 +107,7 @@ async def update(session: Session, invocation: Invocation) -> Plan:
 async def _is_assignment(session: Session, word: str) -> bool:
     """Whether the first word of an update inside a document is an assignment already, not a target."""
     from rapyer.errors import PathNotFound
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.session.resolve import place_at
 
     if "=" not in word:
         return False
@@ -119,11 +119,11 @@ async def _is_assignment(session: Session, word: str) -> bool:
 
 async def delete(session: Session, invocation: Invocation) -> Plan:
     """Plan to delete a document, a dict entry or a list item."""
-    from rapyer.places import resolve
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
-    from rapyer_cli.scanning import ttls_of
+    from rapyer.models.places import resolve
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.session.plan import plan_change
+    from rapyer_cli.session.resolve import place_at
 
     address = session.address(invocation.text("target"))
     place = await place_at(session, invocation.text("target"))
@@ -154,9 +154,9 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
 
 async def toggle(session: Session, invocation: Invocation) -> Plan:
     """Plan to turn a truth value into its opposite."""
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.session.plan import plan_change
+    from rapyer_cli.session.resolve import place_at
 
     place = await place_at(session, invocation.text("target"))
     if not isinstance(place.value, bool):

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import escape_key
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import ModelsError, UsageError
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.outcomes import Ended
+from rapyer_cli.language.addresses import escape_key
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Column, Table
 from rapyer_cli.render.text import counted
-from rapyer_cli.shapes import Column, Table
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Drift:
 
 async def check(session: Session, invocation: Invocation) -> Any:
     """Validate all documents of the models; exit code 1 when some do not fit."""
-    from rapyer_cli.progress import progress
+    from rapyer_cli.render.progress import progress
 
     models = _models(session, invocation)
     drift = Drift()
@@ -74,9 +74,9 @@ async def misfits(
     most: int | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
     """The documents that do not fit their model, with their bad fields; counts everything in ``drift``."""
-    from rapyer.documents import load_document
     from rapyer.errors import DocumentError
-    from rapyer_cli.scanning import stored_texts
+    from rapyer.models.loading import load_document
+    from rapyer_cli.reading.scanning import stored_texts
 
     client = await session.client()
     for model in models:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import NotFound, ValueRefused, one_line
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.outcomes import Ended
-from rapyer_cli.shapes import Compared
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Compared
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def diff(session: Session, invocation: Invocation) -> Ended:
     """Compare two values; exit code 1 when they differ."""
-    from rapyer_cli.differences import differences
+    from rapyer_cli.render.differences import differences
 
     left, right = invocation.text("left") or "", invocation.text("right") or ""
     found = tuple(differences(await _value(session, left), await _value(session, right)))
@@ -29,7 +29,7 @@ async def _value(session: Session, text: str) -> Any:
     if text == "-" or text.startswith("@"):
         return _of_file(session, text)
     from rapyer.errors import PathNotFound
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.look import current
 
     try:

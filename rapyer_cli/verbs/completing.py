@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.shapes import Lines
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.shapes import Lines
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -52,4 +52,4 @@ VERBS = (
 )
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session

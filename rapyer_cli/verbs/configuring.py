@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.grammar import Invocation, Verb
-from rapyer_cli.shapes import Column, Table
+from rapyer_cli.language.grammar import Invocation, Verb
+from rapyer_cli.render.shapes import Column, Table
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def config(session: Session, invocation: Invocation) -> Table:
     """Show the settings in force and their sources."""
     from rapyer.connections import redact_url
-    from rapyer_cli.repl.history import history_path
+    from rapyer_cli.session.history import history_path
 
     settings, server = session.settings, session.server
     environment = session.environment

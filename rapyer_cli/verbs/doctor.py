@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import failure_of
-from rapyer_cli.grammar import Invocation, Verb
-from rapyer_cli.outcomes import Ended
+from rapyer_cli.language.grammar import Invocation, Verb
+from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Column, Table
 from rapyer_cli.render.text import counted
-from rapyer_cli.shapes import Column, Table
 from rapyer_cli.version import version
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 _PINGS = 10
 _SAMPLED = 200

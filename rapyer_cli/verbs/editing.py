@@ -7,18 +7,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused, ValueRefused
-from rapyer_cli.grammar import Invocation, Verb
+from rapyer_cli.language.grammar import Invocation, Verb
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def edit(session: Session, invocation: Invocation) -> Any:
     """Plan to set a place to what the editor saved."""
-    from rapyer_cli.plan import plan_change, stored
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.session.plan import plan_change, stored
+    from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.change import value_for
 
     address = session.address(invocation.text("target"))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.outcomes import Ended
-from rapyer_cli.shapes import FieldRow, Lines, Shown
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import FieldRow, Lines, Shown
 
 _ACTIONS = ("start", "stop", "status")
 
@@ -58,4 +58,4 @@ VERBS = (
 )
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session

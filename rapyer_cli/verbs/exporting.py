@@ -10,22 +10,22 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import Address
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError
-from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.language.addresses import Address
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.text import counted
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 _CHUNK = 200
 
 
 async def export(session: Session, invocation: Invocation) -> None:
     """Write documents as JSON lines to a file or standard output."""
-    from rapyer_cli.progress import progress
+    from rapyer_cli.render.progress import progress
 
     names = invocation.texts("targets")
     addresses = [session.address(name) for name in names] or [Address()]
@@ -69,8 +69,8 @@ async def _documents(
     session: Session, addresses: list[Address]
 ) -> AsyncIterator[tuple[str, bytes]]:
     from rapyer.errors import KeyNotFound
-    from rapyer_cli.resolving import require_known
-    from rapyer_cli.scanning import stored_texts, texts_of
+    from rapyer_cli.reading.scanning import stored_texts, texts_of
+    from rapyer_cli.session.resolve import require_known
 
     client = await session.client()
     for address in addresses:
@@ -91,7 +91,7 @@ async def _documents(
 
 
 async def _with_ttls(session: Session, chunk: list[tuple[str, bytes]]) -> AsyncIterator[str]:
-    from rapyer_cli.scanning import ttls_of
+    from rapyer_cli.reading.scanning import ttls_of
 
     ttls = await ttls_of(await session.client(), [key for key, _ in chunk])
     for key, text in chunk:

@@ -8,17 +8,17 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import escape_key
 from rapyer_cli.failures import UsageError, one_line
-from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.resolving import require_known
-from rapyer_cli.shapes import Column, Shape, Shown, Table
+from rapyer_cli.language.addresses import escape_key
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.render.shapes import Column, Shape, Shown, Table
+from rapyer_cli.session.resolve import require_known
 from rapyer_cli.verbs.arguments import LIMIT, LOOK_EXITS, MODEL
 from rapyer_cli.verbs.look import goes_to_a_pipe, number_of
 
 if TYPE_CHECKING:
-    from rapyer.expressions import Expression, FieldReference
-    from rapyer_cli.session import Session
+    from rapyer.expressions.expression import Expression, FieldReference
+    from rapyer_cli.session.session import Session
 
 _LISTED = 100
 _NAMED_MISFITS = 5
@@ -71,7 +71,7 @@ async def count(session: Session, invocation: Invocation) -> Shape:
     name, model = await _model_of(session, invocation)
     number = 0
     if invocation.text("expression") is None:
-        from rapyer_cli.keyspace import unique_keys_of
+        from rapyer_cli.reading.many import unique_keys_of
 
         async for _ in unique_keys_of(await session.client(), name):
             number += 1
@@ -93,7 +93,7 @@ def _references(model: Any, text: str | None) -> list[tuple[bool, FieldReference
     """The fields in a comma-separated list, each with whether it is to be descending."""
     if text is None:
         return []
-    from rapyer.conditions import parse_reference
+    from rapyer.expressions.parsing import parse_reference
 
     found = []
     for part in text.split(","):
@@ -106,7 +106,7 @@ async def _matches(
     session: Session, invocation: Invocation, name: str, model: Any
 ) -> AsyncGenerator[Found, None]:
     """The documents that fulfil the condition, as they are read; an index is asked where there is one."""
-    from rapyer.expressions import parse_expression
+    from rapyer.expressions.expression import parse_expression
 
     text = invocation.text("expression")
     condition: Expression | None = parse_expression(model, text) if text is not None else None
@@ -114,7 +114,7 @@ async def _matches(
         async for found in _typed_matches(session, name, model, condition):
             yield found
         return
-    from rapyer_cli.scanning import stored_texts
+    from rapyer_cli.reading.scanning import stored_texts
 
     async for key, stored in stored_texts(await session.client(), name):
         data = json.loads(stored)
@@ -125,7 +125,7 @@ async def _matches(
 async def _typed_matches(
     session: Session, name: str, model: Any, condition: Expression | None
 ) -> AsyncGenerator[Found, None]:
-    from rapyer.finding import Problems, find_in
+    from rapyer.search.find import Problems, find_in
 
     problems = Problems(missing_ok=True)
     search = find_in(model, () if condition is None else (condition,))
@@ -203,8 +203,8 @@ def _usual_columns(model: Any) -> list[Column]:
     """The columns of a model's table: its first scalar fields."""
     if model is None:
         return []
-    from rapyer.schema import model_spec
-    from rapyer_cli.completion.gathering import kind_of
+    from rapyer.schema.spec import model_spec
+    from rapyer_cli.knowledge.gathering import kind_of
 
     spec = model_spec(model)
     kinds = {name: kind_of(spec.child(name)) for name in spec.field_names()}

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from rapyer_cli.differences import same
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, Refused, one_line
-from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.outcomes import Ended
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.render.differences import same
+from rapyer_cli.render.outcomes import Ended
 from rapyer_cli.render.text import counted, cut
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
@@ -31,7 +31,7 @@ _NOT_OF_THE_LINE = (
 )
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 class Entry(NamedTuple):
@@ -56,8 +56,8 @@ class Tally:
 
 async def import_(session: Session, invocation: Invocation) -> Any:
     """Store the documents of a file; exit code 1 when some lines were bad."""
-    from rapyer_cli.execute import confirm_bulk, refuse_if_read_only
-    from rapyer_cli.progress import progress
+    from rapyer_cli.change.execute import confirm_bulk, refuse_if_read_only
+    from rapyer_cli.render.progress import progress
 
     if session.transaction is not None:
         raise CliError("import does not go into a transaction: 'commit' or 'discard' first")
@@ -95,7 +95,7 @@ async def _question(session: Session, name: str, file: IO[bytes]) -> str:
     """What ``--replace`` would do: how many lines there are, and some keys that exist."""
     if name == "-":
         return "import standard input, replacing documents that exist"
-    from rapyer_cli.scanning import texts_of
+    from rapyer_cli.reading.scanning import texts_of
 
     start = file.tell()
     keys: list[str] = []
@@ -149,8 +149,8 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     """One line, checked. Raises ``ValueError`` that says what is wrong with it."""
     from pydantic import ValidationError
 
-    from rapyer.documents import load_document
-    from rapyer.schema import any_spec
+    from rapyer.models.loading import load_document
+    from rapyer.schema.spec import any_spec
     from rapyer_cli.failures import validation_lines
 
     try:
@@ -177,9 +177,9 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
 
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
-    from rapyer_cli.execute import send_many
-    from rapyer_cli.keyspace import as_sent
-    from rapyer_cli.scanning import texts_of
+    from rapyer_cli.change.execute import send_many
+    from rapyer_cli.reading.many import as_sent
+    from rapyer_cli.reading.scanning import texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []
     for entry in chunk:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, UsageError, ValueRefused
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.shapes import Shown
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.shapes import Shown
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def ttl(session: Session, invocation: Invocation) -> Any:
     """Show the seconds a document has to live, or plan to set them."""
     from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound
-    from rapyer_cli.keyspace import as_sent
-    from rapyer_cli.resolving import key_at
+    from rapyer_cli.reading.many import as_sent
+    from rapyer_cli.session.resolve import key_at
 
     address = session.address(invocation.text("target"))
     if address.pointer:
@@ -37,11 +37,11 @@ async def ttl(session: Session, invocation: Invocation) -> Any:
 
 
 async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
-    from rapyer_cli.execute import refuse_if_read_only
-    from rapyer_cli.plan import Lifetime, Plan
-    from rapyer_cli.planning import batch_for
-    from rapyer_cli.resolving import place_at
-    from rapyer_cli.scanning import ttls_of
+    from rapyer_cli.change.execute import refuse_if_read_only
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.session.plan import Lifetime, Plan
+    from rapyer_cli.session.resolve import place_at
 
     if not invocation.flag("dry_run"):
         refuse_if_read_only(session)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import Address, escape_key
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import Invocation, Kind, Option, Verb
-from rapyer_cli.resolving import address_at
-from rapyer_cli.shapes import Column, Node, Shape, Table, Tree
+from rapyer_cli.language.addresses import Address, escape_key
+from rapyer_cli.language.grammar import Invocation, Kind, Option, Verb
+from rapyer_cli.render.shapes import Column, Node, Shape, Table, Tree
+from rapyer_cli.session.resolve import address_at
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
-    from rapyer.schema import ValueSpec
-    from rapyer_cli.session import Session
+    from rapyer.schema.spec import ValueSpec
+    from rapyer_cli.session.session import Session
 
 _LISTED = 100
 # How long a person waits for a listing of a large server before it is cut short.
@@ -23,7 +23,7 @@ _WAIT_SECONDS = 0.5
 
 async def get(session: Session, invocation: Invocation) -> Shape:
     """Show a document or a place inside one."""
-    from rapyer_cli.describing import shown_value
+    from rapyer_cli.knowledge.describing import shown_value
 
     address = await address_at(session, invocation.text("target"))
     data, spec = await read_at(session, address)
@@ -36,10 +36,10 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
     A place inside a document is read alone where that is possible, so that a field of a huge document is
     there at once. Otherwise (it is not there, or not under this name) the document is read and tells why.
     """
-    from rapyer.places import resolve
-    from rapyer.schema import any_spec, model_spec
-    from rapyer_cli.peeking import peek, read_path
-    from rapyer_cli.resolving import document_at
+    from rapyer.models.places import resolve
+    from rapyer.schema.spec import any_spec, model_spec
+    from rapyer_cli.reading.peek import peek, read_path
+    from rapyer_cli.session.resolve import document_at
 
     if address.pointer and address.key is not None and session.transaction is None:
         client = await session.client()
@@ -81,7 +81,7 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
         session.models.named(address.name) or not await _is_key(session, address)
     ):
         return await _tree_of_documents(session, invocation, address)
-    from rapyer_cli.describing import tree_of
+    from rapyer_cli.knowledge.describing import tree_of
 
     data, spec = await read_at(session, address)
     root = tree_of(str(address), spec, data)
@@ -106,7 +106,7 @@ def path_by(spec: ValueSpec, pointer: Sequence[str]) -> tuple[str | int, ...] | 
 
 def current(session: Session, place: Any) -> Any:
     """The JSON of a place: as it was read, or as the open transaction would leave it."""
-    from rapyer_cli.plan import as_read, stored
+    from rapyer_cli.session.plan import as_read, stored
 
     if session.transaction is not None:
         return stored(place)
@@ -150,7 +150,7 @@ async def _list_models(session: Session, invocation: Invocation) -> Table:
 
 async def _counts(session: Session, invocation: Invocation) -> tuple[dict[str, int], str]:
     """Documents by model, and what to say when not all could be counted while a person waits."""
-    from rapyer_cli.keyspace import counts_by_prefix
+    from rapyer_cli.reading.many import counts_by_prefix
 
     seconds = (
         0.0 if goes_to_a_pipe(session, invocation) or invocation.flag("all") else _WAIT_SECONDS
@@ -170,7 +170,7 @@ def goes_to_a_pipe(session: Session, invocation: Invocation) -> bool:
 
 
 async def _list_documents(session: Session, invocation: Invocation, address: Address) -> Table:
-    from rapyer_cli.keyspace import some_keys_of, unique_keys_of
+    from rapyer_cli.reading.many import some_keys_of, unique_keys_of
 
     client = await session.client()
     limit = number_of(invocation, "limit", 0)
@@ -202,7 +202,7 @@ def _require_model(session: Session, name: str) -> None:
 
 
 async def _list_entries(session: Session, invocation: Invocation, address: Address) -> Table:
-    from rapyer_cli.describing import rows_of, type_label
+    from rapyer_cli.knowledge.describing import rows_of, type_label
 
     limit = number_of(invocation, "limit", 0)
     whole = goes_to_a_pipe(session, invocation) or invocation.flag("all")
@@ -236,8 +236,8 @@ def json_kind(value: Any) -> str:
 
 
 async def _tree_of_models(session: Session, invocation: Invocation) -> Tree:
-    from rapyer.schema import model_spec
-    from rapyer_cli.describing import type_label
+    from rapyer.schema.spec import model_spec
+    from rapyer_cli.knowledge.describing import type_label
 
     counts, note = await _counts(session, invocation)
     root = Node(f"/  ({note})" if note else "/")
@@ -256,7 +256,7 @@ async def _tree_of_models(session: Session, invocation: Invocation) -> Tree:
 
 
 async def _tree_of_documents(session: Session, invocation: Invocation, address: Address) -> Tree:
-    from rapyer_cli.keyspace import some_keys_of
+    from rapyer_cli.reading.many import some_keys_of
 
     limit = 10**9 if invocation.flag("all") else _LISTED
     keys, more = await some_keys_of(await session.client(), address.name, "", limit)

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import ModelsError, NotFound
-from rapyer_cli.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.shapes import Column, Shape, Table
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.render.shapes import Column, Shape, Table
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def models(session: Session, invocation: Invocation) -> Shape:
@@ -42,8 +42,8 @@ async def models(session: Session, invocation: Invocation) -> Shape:
 
 async def schema(session: Session, invocation: Invocation) -> Shape:
     """Show the fields of a model, or of what is below a place in it."""
-    from rapyer.schema import model_spec
-    from rapyer_cli.describing import operations_for
+    from rapyer.schema.spec import model_spec
+    from rapyer_cli.knowledge.describing import operations_for
 
     address = session.address(invocation.text("target"))
     if address.is_root:
@@ -85,12 +85,12 @@ async def ops(session: Session, invocation: Invocation) -> Shape:
     """List the typed operations, all or those of a place."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer_cli.describing import examples_of, signature_of, type_of
+    from rapyer_cli.knowledge.describing import examples_of, signature_of, type_of
 
     entries = list(REGISTRY)
     text = invocation.text("target")
     if text is not None or session.here.key is not None:
-        from rapyer_cli.resolving import place_at
+        from rapyer_cli.session.resolve import place_at
 
         async with session.bound():
             place = await place_at(session, text)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import ROOT, Address
 from rapyer_cli.failures import CliError, NotFound, UsageError
-from rapyer_cli.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
-from rapyer_cli.resolving import address_at
-from rapyer_cli.shapes import Lines, Shape
+from rapyer_cli.language.addresses import ROOT, Address
+from rapyer_cli.language.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
+from rapyer_cli.render.shapes import Lines, Shape
+from rapyer_cli.session.resolve import address_at
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def cd(session: Session, invocation: Invocation) -> Shape | None:
@@ -49,8 +49,8 @@ async def use(session: Session, invocation: Invocation) -> Shape:
 
 async def begin(session: Session, invocation: Invocation) -> Shape:
     """Queue the following changes instead of making them."""
-    from rapyer_cli.execute import refuse_if_read_only
-    from rapyer_cli.plan import Transaction
+    from rapyer_cli.change.execute import refuse_if_read_only
+    from rapyer_cli.session.plan import Transaction
 
     refuse_if_read_only(session)
     if session.transaction is not None:
@@ -63,7 +63,7 @@ async def begin(session: Session, invocation: Invocation) -> Shape:
 
 async def commit(session: Session, invocation: Invocation) -> Shape | None:
     """Make all queued changes in one atomic step."""
-    from rapyer_cli.execute import commit_transaction
+    from rapyer_cli.change.execute import commit_transaction
 
     return await commit_transaction(session, invocation)
 
@@ -80,7 +80,7 @@ async def discard(session: Session, invocation: Invocation) -> Shape:
 
 async def undo(session: Session, invocation: Invocation) -> Any:
     """Restore what the last change replaced."""
-    from rapyer_cli.undoing import plan_undo
+    from rapyer_cli.change.undo import plan_undo
 
     if session.transaction is not None:
         raise CliError("changes are being queued: 'discard' drops them all")
@@ -89,7 +89,7 @@ async def undo(session: Session, invocation: Invocation) -> Any:
 
 async def history(session: Session, invocation: Invocation) -> Shape:
     """Show the last lines."""
-    from rapyer_cli.repl.history import last_lines
+    from rapyer_cli.session.history import last_lines
 
     count = invocation.text("count") or "20"
     if not count.isdigit():
@@ -99,7 +99,7 @@ async def history(session: Session, invocation: Invocation) -> Shape:
 
 async def help_(session: Session, invocation: Invocation) -> Shape:
     """Show the verbs, or the page of one."""
-    from rapyer_cli.help import overview, page
+    from rapyer_cli.language.help import overview, page
 
     verbs = session.all_verbs()
     width = min(session.environment.width, 100)
@@ -143,7 +143,7 @@ async def _require(session: Session, address: Address) -> None:
     if address.is_root or (address.is_model and session.models.named(address.name)):
         return
     if address.is_model:
-        from rapyer_cli.keyspace import keys_of
+        from rapyer_cli.reading.many import keys_of
 
         async for _ in keys_of(await session.client(), address.name):
             return
@@ -153,7 +153,7 @@ async def _require(session: Session, address: Address) -> None:
             f"there is no model {address.name!r}, and no document begins with {address.name}:"
         )
     if session.transaction is not None and address.key in session.transaction.documents:
-        from rapyer.places import resolve
+        from rapyer.models.places import resolve
 
         resolve(session.transaction.documents[address.key], address.pointer)
         return
@@ -164,7 +164,7 @@ async def _require(session: Session, address: Address) -> None:
 
 
 async def _exists(session: Session, address: Address) -> bool:
-    from rapyer_cli.peeking import peek
+    from rapyer_cli.reading.peek import peek
 
     return await peek(await session.client(), address) is not None
 

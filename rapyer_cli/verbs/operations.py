@@ -8,16 +8,16 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, NotFound, UsageError, ValueRefused
-from rapyer_cli.grammar import Argument, Effect, Invocation, Kind, Verb
-from rapyer_cli.values import amount_of, assignments_of, index_of, text_given, typed
+from rapyer_cli.language.grammar import Argument, Effect, Invocation, Kind, Verb
+from rapyer_cli.language.values import amount_of, assignments_of, index_of, text_given, typed
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
+    from rapyer.models.places import Place
     from rapyer.operations import Operation, Parameter
-    from rapyer.places import Place
-    from rapyer.schema import ValueSpec
-    from rapyer_cli.plan import Plan
-    from rapyer_cli.session import Session
+    from rapyer.schema.spec import ValueSpec
+    from rapyer_cli.session.plan import Plan
+    from rapyer_cli.session.session import Session
 
 _SEVERITY: tuple[Effect, ...] = ("read", "write", "destructive")
 
@@ -32,7 +32,7 @@ def operation_verbs(taken: Container[str]) -> list[Verb]:
 
 def verb_for(entries: Sequence[Operation]) -> Verb:
     """The verb of an operation, which several field types may have in their own way."""
-    from rapyer_cli.describing import examples_of, signature_of
+    from rapyer_cli.knowledge.describing import examples_of, signature_of
 
     first = entries[0]
     shapes = {
@@ -69,7 +69,7 @@ def verb_for(entries: Sequence[Operation]) -> Verb:
 
 async def operate(session: Session, invocation: Invocation) -> Any:
     """Plan a typed operation on the target."""
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.session.resolve import place_at
 
     place = await place_at(session, invocation.text("target"))
     words = [
@@ -86,9 +86,9 @@ async def plan_operation(
     """The plan of the operation ``name`` on ``place``. Raises :class:`CliError` when it has none."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer_cli.describing import type_of
-    from rapyer_cli.plan import plan_change
-    from rapyer_cli.planning import batch_for
+    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.knowledge.describing import type_of
+    from rapyer_cli.session.plan import plan_change
 
     where = place.target
     if not place.exists:
@@ -137,7 +137,7 @@ def as_said(error: Exception, where: str) -> Exception:
 def no_such_operation(name: str, place: Place, kind: type) -> str:
     """Why the operation does not fit, and which do."""
     from rapyer.operations import REGISTRY
-    from rapyer_cli.describing import type_label
+    from rapyer_cli.knowledge.describing import type_label
 
     if place.value is None:
         return f"{place.target} is null now, so it has no {name}; 'set' gives it a value"
@@ -245,7 +245,7 @@ def _words(invocation: Invocation, name: str) -> list[str]:
 
 
 def _signature(operation: Operation) -> str:
-    from rapyer_cli.describing import signature_of
+    from rapyer_cli.knowledge.describing import signature_of
 
     return signature_of(operation)
 

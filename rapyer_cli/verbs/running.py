@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, UsageError, failure_of
-from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.outcomes import Ended
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.render.outcomes import Ended
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _NOT_IN_FILES = (
@@ -25,13 +25,13 @@ _NOT_IN_FILES = (
 )
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 
 async def run_file(session: Session, invocation: Invocation) -> Any:
     """Run each line; stops at the first that fails, unless ``--keep-going``."""
-    from rapyer_cli.execute import commit_transaction, refuse_if_read_only
-    from rapyer_cli.plan import Transaction
+    from rapyer_cli.change.execute import commit_transaction, refuse_if_read_only
+    from rapyer_cli.session.plan import Transaction
 
     lines = _parsed(session, invocation)
     atomic = invocation.flag("atomic")
@@ -68,7 +68,7 @@ async def _run_all(
     keep_going: bool,
     ending: str,
 ) -> Exit:
-    from rapyer_cli.execute import run
+    from rapyer_cli.change.execute import run
 
     name = invocation.text("file") or ""
     code = Exit.DONE
@@ -103,7 +103,7 @@ def failed_line(code: Exit, message: str) -> CliError:
 
 def _parsed(session: Session, invocation: Invocation) -> list[tuple[int, Invocation]]:
     """All lines, parsed before the first is run: a typing mistake stops everything."""
-    from rapyer_cli.lines import invocation_of
+    from rapyer_cli.language.lines import invocation_of
 
     name = invocation.text("file") or ""
     verbs = session.all_verbs()

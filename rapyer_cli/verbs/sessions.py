@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapyer_cli.exits import Exit
-from rapyer_cli.grammar import Invocation, Verb
-from rapyer_cli.outcomes import Ended
+from rapyer_cli.language.grammar import Invocation, Verb
+from rapyer_cli.render.outcomes import Ended
 
 
 async def repl(session: Session, invocation: Invocation) -> Ended:
@@ -29,4 +29,4 @@ VERBS = (
 )
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from rapyer_cli.environment import Environment
-from rapyer_cli.grammar import Verb, Verbs
-from rapyer_cli.keeping import keep
+from rapyer_cli.knowledge.cache_file import keep
+from rapyer_cli.language.grammar import Verb, Verbs
 from rapyer_cli.verbs import all_verbs, named_verbs
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from rapyer_cli.addresses import Address
-from rapyer_cli.differences import MISSING, Difference, differences
 from rapyer_cli.failures import UsageError
-from rapyer_cli.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.shapes import Changed, Effect, Shown
+from rapyer_cli.language.addresses import Address
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
+from rapyer_cli.render.differences import MISSING, Difference, differences
+from rapyer_cli.render.shapes import Changed, Effect, Shown
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 from rapyer_cli.verbs.look import number_of
 
 if TYPE_CHECKING:
-    from rapyer_cli.session import Session
+    from rapyer_cli.session.session import Session
 
 _POLL_SECONDS = 1.0
 _MOST_SAMPLES = 40
@@ -31,7 +31,7 @@ async def watch(session: Session, invocation: Invocation) -> None:
     seconds = _seconds(invocation.text("interval"))
     most = number_of(invocation, "count", 0)
     form = invocation.text("output")
-    from rapyer_cli.resolving import place_at
+    from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.look import current
 
     before = current(session, await place_at(session, invocation.text("target")))
@@ -84,7 +84,7 @@ def sparkline(values: list[float]) -> str:
 
 
 def _reader(session: Session, address: Address) -> Callable[[], Awaitable[Any]]:
-    from rapyer_cli.peeking import peek
+    from rapyer_cli.reading.peek import peek
 
     async def read() -> Any:
         found = await peek(await session.client(), address)

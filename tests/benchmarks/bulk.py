@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-from rapyer.documents import load_document
+from rapyer.models.loading import load_document
 from tests.benchmarks.measure import Measure, Pair, Run, measure, sum_of, wall_of_each
 from tests.benchmarks.models import Document, Plain
 from tests.benchmarks.setting import Setting, values

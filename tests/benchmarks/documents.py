@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rapyer.documents import load_document
+from rapyer.models.loading import load_document
 from tests.benchmarks.measure import Measure, Pair, cpu_of_calls, cpu_of_each, measure
 from tests.benchmarks.models import Document, Plain
 from tests.benchmarks.setting import Setting, values

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapyer_cli.addresses import ROOT, Address, address_of, relative
 from rapyer_cli.failures import UsageError
+from rapyer_cli.language.addresses import ROOT, Address, address_of, relative
 
 NAMES = ("BlogPost", "User", "app:user")
 POST = Address("BlogPost", "BlogPost:42")

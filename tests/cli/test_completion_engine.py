@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rapyer_cli.addresses import Address
 from rapyer_cli.completion.engine import complete_line
-from rapyer_cli.completion.gathering import operation_infos, types_of
-from rapyer_cli.completion.knowledge import Knowledge, Want
+from rapyer_cli.knowledge.gathering import operation_infos, types_of
+from rapyer_cli.knowledge.knowledge import Knowledge, Want
+from rapyer_cli.language.addresses import Address
 from rapyer_cli.verbs import all_verbs
 from tests.cli.blog_models import BlogPost, Product
 

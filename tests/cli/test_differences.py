@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapyer_cli.differences import MISSING, Difference, differences, same
+from rapyer_cli.render.differences import MISSING, Difference, differences, same
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),

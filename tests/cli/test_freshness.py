@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rapyer_cli.oneshot import run_thoroughly
-from rapyer_cli.quick import answer
+from rapyer_cli.shortcut import answer
 from tests.cli import blog_models
 from tests.cli.conftest import Cli, Ran, Store
 from tests.cli.test_quick import WHOLE, learned

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rapyer.connections.exchange import pack
 from rapyer_cli.failures import Refused
-from rapyer_cli.guard import Guard, command_names
+from rapyer_cli.session.guard import Guard, command_names
 
 
 def test_every_command_of_a_packed_request_is_seen() -> None:

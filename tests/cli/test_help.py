@@ -10,12 +10,12 @@ import pytest
 import rapyer.types  # noqa: F401 - fills the registry
 from rapyer.operations import REGISTRY, Operation, operation, register_operations
 from rapyer.types import RedisInt
-from rapyer_cli.app import parse
-from rapyer_cli.grammar import Verb, Verbs
-from rapyer_cli.help import page
+from rapyer_cli.language.grammar import Verb, Verbs
+from rapyer_cli.language.help import page
+from rapyer_cli.language.parser import parse
+from rapyer_cli.language.quoting import split
 from rapyer_cli.verbs import HOMES, all_verbs, named_verbs, verbs_with
 from rapyer_cli.verbs.operations import operation_verbs
-from rapyer_cli.words import split
 from tests.cli.conftest import Cli
 
 VERBS = list(all_verbs())

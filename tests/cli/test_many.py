@@ -13,7 +13,7 @@ import pytest
 
 from rapyer.config import use_client
 from rapyer.connections import client_from_url
-from rapyer.index import create_index, index_name
+from rapyer.search.index import create_index, index_name
 from tests.cli.blog_models import Book
 from tests.cli.conftest import MODELS, Cli, Configure, Store
 from tests.cli.test_safety import monitored

@@ -12,10 +12,10 @@ import pytest
 from rapyer.embedded import EmbeddedServer
 from rapyer.embedded.wire import Wire
 from rapyer_cli.failures import CliError
-from rapyer_cli.grammar import Verbs
+from rapyer_cli.language.grammar import Verbs
 from rapyer_cli.oneshot import run_thoroughly
-from rapyer_cli.quick import _reply, answer
-from rapyer_cli.session import Choices, Session
+from rapyer_cli.session.session import Choices, Session
+from rapyer_cli.shortcut import _reply, answer
 from tests.cli.conftest import Cli, Configure, Ran, Store
 from tests.cli.test_safety import READING, monitored
 from tests.servers import RedisProcess, free_port, running, wait_until

@@ -17,13 +17,13 @@ from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.output import DummyOutput
 
 import rapyer_cli.repl.prompt as prompt_module
-from rapyer_cli.completion.knowledge import Knowledge
+from rapyer_cli.knowledge.knowledge import Knowledge
 from rapyer_cli.repl.completer import ReplCompleter
 from rapyer_cli.repl.highlighting import fragments
-from rapyer_cli.repl.history import append_line
 from rapyer_cli.repl.loop import knowledge_for, run_repl
 from rapyer_cli.repl.status import Status, prompt_fragments, toolbar_fragments
-from rapyer_cli.session import Choices, Session
+from rapyer_cli.session.history import append_line
+from rapyer_cli.session.session import Choices, Session
 from rapyer_cli.verbs import all_verbs
 from tests.cli.conftest import Cli, Store
 from tests.servers import until

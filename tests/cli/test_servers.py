@@ -13,7 +13,7 @@ import pytest
 from rapyer.connections import Session as Wire
 from rapyer.embedded import EmbeddedServer
 from rapyer_cli.failures import Refused
-from rapyer_cli.session import Choices, Session
+from rapyer_cli.session.session import Choices, Session
 from rapyer_cli.verbs import all_verbs
 from tests.cli.conftest import Cli
 from tests.conftest import StartServer

@@ -59,12 +59,12 @@ def test_a_pipe_needs_no_rich_and_no_prompt(environ: dict[str, str], store: Stor
 def test_an_operation_needs_no_other_verbs(environ: dict[str, str], store: Store) -> None:
     store.put("BlogPost:1", {"title": "x", "views": 1})
     others = tuple(f"rapyer_cli.verbs.{home}" for home in HOMES)
-    shell = ("rapyer_cli.completion.engine", "rapyer_cli.completion.knowledge")
+    shell = ("rapyer_cli.completion.engine", "rapyer_cli.knowledge.knowledge")
     loaded(environ, "increase", "BlogPost:1/views")
     code, names = loaded(environ, "increase", "BlogPost:1/views", extra=(*others, *shell))
     assert code == 0
     assert "redis" in names
-    assert not names & {*others, *shell, "rapyer_cli.quick"}
+    assert not names & {*others, *shell, "rapyer_cli.shortcut"}
 
 
 def test_a_verb_alone_needs_no_parser(environ: dict[str, str]) -> None:

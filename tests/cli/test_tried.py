@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rapyer_cli.completion.engine import complete_line
-from rapyer_cli.completion.gathering import types_of
-from rapyer_cli.completion.knowledge import Knowledge
+from rapyer_cli.knowledge.gathering import types_of
+from rapyer_cli.knowledge.knowledge import Knowledge
 from rapyer_cli.verbs import all_verbs
 from tests.cli.blog_models import BlogPost
 from tests.cli.conftest import Cli, Store

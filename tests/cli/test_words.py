@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapyer_cli.failures import UsageError
-from rapyer_cli.words import joined, scan, split
+from rapyer_cli.language.quoting import joined, scan, split
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
 from rapyer.fields import Key
-from rapyer.script import Primitive, submit
+from rapyer.script.call import Primitive, submit
 
 from .conftest import Stored
 

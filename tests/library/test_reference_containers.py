@@ -9,14 +9,7 @@ import pytest
 
 from rapyer import AtomicRedisModel
 from rapyer.errors import KeyNotFound
-from rapyer.types import (
-    RedisBytes,
-    RedisDatetime,
-    RedisDict,
-    RedisInt,
-    RedisList,
-    RedisStr,
-)
+from rapyer.types import RedisBytes, RedisDatetime, RedisDict, RedisInt, RedisList, RedisStr
 
 from .conftest import Stored
 

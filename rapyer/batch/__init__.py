@@ -1,0 +1,1 @@
+"""Changes, the batch that collects them, and its commit."""

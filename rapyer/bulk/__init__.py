@@ -1,0 +1,1 @@
+"""Inserting and deleting many documents."""

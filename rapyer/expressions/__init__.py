@@ -1,0 +1,1 @@
+"""Conditions on documents: built in Python, parsed from text, evaluated on values."""

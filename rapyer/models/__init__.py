@@ -1,0 +1,1 @@
+"""Models as parts of documents and as documents: fields, storage, locks."""

@@ -1,0 +1,1 @@
+"""What annotations say: the one walker of Pydantic's core schemas, the stored form, what is refused, wording."""

@@ -1,0 +1,1 @@
+"""Finding documents: by key, by scanning, through a RediSearch index."""

@@ -1,0 +1,1 @@
+"""Carrying out what changes documents: planned, confirmed, journalled, undone."""

@@ -1,0 +1,277 @@
+"""Carrying out one parsed line: look or plan, ask, send, note, show. Each step is a function here.
+
+The only place that opens the guard, and the only one that sends a plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.failures import CliError, ConnectionRefused, Refused, ValueRefused, failure_of
+from rapyer_cli.language.grammar import Invocation
+from rapyer_cli.render.shapes import Changed, Shape
+from rapyer_cli.render.text import cut
+from rapyer_cli.session.session import Session
+
+if TYPE_CHECKING:
+    from rapyer.connections import Command
+    from rapyer_cli.session.plan import Plan
+
+_KEPT_FOR_UNDO = 50
+_LONGEST_IN_JOURNAL = 2000
+
+
+async def run(session: Session, invocation: Invocation) -> int:
+    """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
+    verb = invocation.verb
+    session.read.clear()
+    if verb.changes(invocation) and not invocation.flag("dry_run"):
+        refuse_if_read_only(session)
+    if verb.connects:
+        async with session.bound():
+            outcome = await verb.run(session, invocation)
+            return await _finish(session, invocation, outcome)
+    return await _finish(session, invocation, await verb.run(session, invocation))
+
+
+async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int:
+    from rapyer_cli.render.outcomes import Ended
+
+    code = 0
+    if isinstance(outcome, Ended):
+        code, outcome = outcome.code, outcome.shape
+    shape: Shape | None
+    if _is_plan(outcome):
+        shape = await carry_out(session, outcome, invocation)
+    else:
+        shape = outcome
+    if shape is not None:
+        from rapyer_cli.render import render
+
+        await render(
+            shape,
+            session.environment,
+            invocation.text("output"),
+            everything=invocation.flag("all"),
+        )
+    return code
+
+
+def refuse_if_read_only(session: Session) -> None:
+    """Raise :class:`Refused` when this session must not change anything."""
+    if session.read_only_reason:
+        raise Refused(f"read-only: {session.read_only_reason}; nothing was sent")
+
+
+async def carry_out(session: Session, plan: Plan, invocation: Invocation) -> Changed:
+    """Try, queue or send ``plan``, as the line and the session say."""
+    if invocation.flag("dry_run"):
+        return try_out(plan)
+    if session.transaction is not None:
+        if not session.transaction.plans:
+            session.transaction.server_run = await _server_run(session)
+        return queue(session, plan)
+    try:
+        await confirm(session, plan, invocation)
+    except BaseException:
+        plan.batch.discard()
+        raise
+    return await send(session, plan)
+
+
+def try_out(plan: Plan) -> Changed:
+    """What ``plan`` would send and change. Nothing is sent, and local values are as they were.
+
+    Raises :class:`ValueRefused` for what the server would refuse.
+    """
+    commands = tuple(plan.batch.commands())
+    effects, refusals = plan.effects(), plan.refusals()
+    plan.batch.discard()
+    if refusals:
+        raise ValueRefused(refusals[0])
+    return Changed(effects, commands=commands, state="dry")
+
+
+def queue(session: Session, plan: Plan) -> Changed:
+    """Leave ``plan`` in the open transaction."""
+    transaction = session.transaction
+    assert transaction is not None
+    transaction.plans.append(plan)
+    for note in plan.notes:
+        session.environment.note(f"queued: {note}")
+    for refusal in plan.refusals():
+        session.environment.note(f"rapyer: commit will refuse this as it is now: {refusal}")
+    for touch in plan.touches:
+        transaction.documents[touch.key] = touch.document
+    return Changed(plan.effects(), state="queued")
+
+
+async def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
+    """Ask before something is destroyed; without a terminal ``--yes`` must be given.
+
+    Raises :class:`Refused` when the answer is no or nobody can be asked.
+    """
+    if plan.effect == "destructive":
+        await _ask_before(
+            session, invocation, plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
+        )
+
+
+async def _ask_before(session: Session, invocation: Invocation, question: str) -> None:
+    if invocation.flag("yes"):
+        return
+    environment = session.environment
+    if session.ask is None and not environment.interactive:
+        raise Refused(
+            f"{question.rstrip('?')}: this needs --yes where nobody can be asked; nothing was sent"
+        )
+    ask = session.ask or environment.ask
+    answer = await ask(f"{question} [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Refused("not confirmed; nothing was sent")
+
+
+async def send(session: Session, plan: Plan) -> Changed:
+    """Apply ``plan`` in one atomic step, journal it, and remember it for ``undo``."""
+    entry = {
+        "server": redacted(session),
+        "verb": plan.verb,
+        "commands": [cut(command, _LONGEST_IN_JOURNAL) for command in plan.batch.commands()],
+        "places": [
+            {"key": touch.key, "path": list(touch.path), "before": json_or_null(touch.before)}
+            for touch in plan.touches
+        ],
+    }
+    try:
+        async with session.bound(refresh_ttl=True):
+            with session.guard.writing():
+                await plan.batch.commit()
+    except BaseException as error:
+        plan.batch.discard()
+        outcome = failure_of(error).message
+        if isinstance(error, asyncio.CancelledError):
+            outcome = (
+                "interrupted while it was sent: it was applied once or not at all; "
+                "look before you repeat it"
+            )
+            session.environment.note(f"rapyer: {plan.verb}: {outcome}")
+        session.journal.write({**entry, "outcome": outcome})
+        raise
+    for touch in plan.touches:
+        touch.after = touch.look()
+    for note in plan.notes:
+        session.environment.note(note)
+    session.journal.write({**entry, "outcome": "done"})
+    _remember(session, plan)
+    return Changed(plan.effects(), plan.result(), plan.read_result is not None)
+
+
+async def commit_transaction(session: Session, invocation: Invocation) -> Changed | None:
+    """Send what ``begin`` queued as one plan. Once it was sent nothing is queued, whatever happened."""
+    from rapyer_cli.session.plan import Plan, merged
+
+    transaction = session.transaction
+    if transaction is None:
+        raise CliError("nothing is queued: 'begin' starts")
+    if not transaction.plans:
+        session.transaction = None
+        session.environment.note("rapyer: nothing was queued")
+        return None
+    count = len(transaction.plans)
+    plan = Plan(
+        "commit",
+        "destructive" if any(p.effect == "destructive" for p in transaction.plans) else "write",
+        transaction.batch,
+        merged([touch for plan in transaction.plans for touch in plan.touches]),
+        question=f"commit {count} queued changes, some of which delete?",
+    )
+    if invocation.flag("dry_run"):
+        return Changed(plan.effects(), commands=tuple(plan.batch.commands()), state="dry")
+    await confirm(session, plan, invocation)
+    if transaction.server_run is not None and await _server_run(session) != transaction.server_run:
+        raise ConnectionRefused(
+            "the server was restarted after the changes were queued; nothing was sent: look at the "
+            "document and queue them again"
+        )
+    session.transaction = None
+    return await send(session, plan)
+
+
+async def _server_run(session: Session) -> bytes | None:
+    """What tells one run of the server from the next; None on a cluster, or where it may not be asked."""
+    import redis.exceptions
+
+    from rapyer.connections import Session as Wire
+
+    wire = Wire.of(await session.client())
+    if wire.is_cluster:
+        return None
+    try:
+        text: bytes = await wire.execute("INFO", "server", write=False)
+    except redis.exceptions.ResponseError:
+        return None
+    lines = (line.partition(b":") for line in text.splitlines())
+    return next((value for name, _, value in lines if name == b"run_id"), None)
+
+
+async def confirm_bulk(session: Session, invocation: Invocation, what: str) -> None:
+    """Ask before many documents are overwritten. Raises :class:`Refused` as :func:`confirm` does."""
+    await _ask_before(session, invocation, f"{what}?")
+
+
+async def send_many(session: Session, verb: str, commands: Sequence[Command]) -> list[Any]:
+    """Send commands in one write, each for itself, and journal them; error replies are in their place.
+
+    Only for bulk verbs whose documents do not depend on each other.
+    """
+    from rapyer.connections import Session as Wire
+
+    if not commands:
+        return []
+    entry = {"server": redacted(session), "verb": verb, "keys": [text_of(c[1]) for c in commands]}
+    try:
+        with session.guard.writing():
+            replies = await Wire.of(await session.client()).execute_many(commands, write=True)
+    except BaseException as error:
+        session.journal.write({**entry, "outcome": failure_of(error).message})
+        raise
+    session.journal.write({**entry, "outcome": "done"})
+    return replies
+
+
+def text_of(word: bytes | str | int) -> str:
+    """A word of a command for the journal."""
+    return word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word)
+
+
+def redacted(session: Session) -> str:
+    """The server's URL without its password."""
+    from rapyer.connections import redact_url
+
+    return str(redact_url(session.server.url))
+
+
+def json_or_null(value: Any) -> Any:
+    """``value`` for the journal; what was not there is null."""
+    from rapyer_cli.render.differences import MISSING
+
+    return None if value is MISSING else value
+
+
+def _remember(session: Session, plan: Plan) -> None:
+    from rapyer_cli.session.plan import Done
+
+    if plan.undoes is not None:
+        session.done.remove(plan.undoes)
+        return
+    session.done.append(Done(plan.verb, plan.touches, plan.lifetime))
+    del session.done[:-_KEPT_FOR_UNDO]
+
+
+def _is_plan(outcome: Any) -> bool:
+    import sys
+
+    module = sys.modules.get("rapyer_cli.session.plan")
+    return module is not None and isinstance(outcome, module.Plan)

@@ -1,0 +1,96 @@
+"""From ``new Model field=value…`` to a document that is not stored yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rapyer_cli.failures import UsageError, ValueRefused, validation_lines
+from rapyer_cli.language.grammar import Invocation
+from rapyer_cli.language.values import assignments_of, text_given, typed
+from rapyer_cli.session.session import Session
+
+if TYPE_CHECKING:
+    from rapyer.base import AtomicRedisModel
+    from rapyer.schema.spec import ValueSpec
+
+
+def document_from(session: Session, invocation: Invocation) -> Any:
+    """The new document: a model instance, or a raw document when no model has this prefix.
+
+    Raises :class:`ValueRefused` for a value or a missing field, :class:`UsageError` for an unknown field.
+    """
+    address = session.model_address(invocation.text("model"))
+    if address.pointer or address.is_root:
+        raise UsageError("new takes a model (BlogPost) or the key of a new document (BlogPost:42)")
+    model = session.models.named(address.name)
+    pk = None if address.key is None else address.key[len(address.name) + 1 :]
+    if model is None:
+        if session.models or session.models.failures or address.key is None:
+            session.models.require(address.name)
+        return _raw_document(session, invocation, str(address.key))
+    return _model_document(session, invocation, model, address.name, pk)
+
+
+def _model_document(
+    session: Session,
+    invocation: Invocation,
+    model: type[AtomicRedisModel],
+    name: str,
+    pk: str | None,
+) -> AtomicRedisModel:
+    from pydantic import ValidationError
+
+    from rapyer.models.loading import PK
+    from rapyer.schema.spec import model_spec
+
+    spec = model_spec(model)
+    values: dict[str, Any] = {}
+    for assignment in assignments_of(invocation.texts("assignments")):
+        if assignment.name not in spec.field_names():
+            raise UsageError(
+                f"{name} has no field {assignment.name!r}; it has: {', '.join(spec.field_names())}"
+            )
+        text = text_given(assignment.text, session.environment)
+        as_json = assignment.is_json or invocation.flag("json")
+        field = spec.child(assignment.name)
+        values[assignment.name] = typed(field, text, f"{name}/{assignment.name}", as_json=as_json)
+    key_field = model.__rapyer_key_field__
+    if pk is not None and key_field is not None:
+        values.setdefault(key_field, typed(spec.child(key_field), pk, f"{name}/{key_field}"))
+    try:
+        document = model.model_validate(values, by_name=True, by_alias=False)
+    except ValidationError as error:
+        raise ValueRefused(_missing(error, spec, name)) from error
+    if pk is not None and key_field is None:
+        object.__setattr__(document, PK, pk)
+    if pk is not None and document.pk != pk:
+        raise UsageError(
+            f"the pk of {name} is its field {key_field}: {document.pk!r} is not {pk!r}"
+        )
+    return document
+
+
+def _raw_document(session: Session, invocation: Invocation, key: str) -> Any:
+    from rapyer.models.raw import RawDocument
+    from rapyer.schema.spec import any_spec
+
+    values: dict[str, Any] = {}
+    for assignment in assignments_of(invocation.texts("assignments")):
+        text = text_given(assignment.text, session.environment)
+        where = f"{key}/{assignment.name}"
+        as_json = assignment.is_json or invocation.flag("json")
+        values[assignment.name] = typed(any_spec(), text, where, as_json=as_json)
+    return RawDocument(key, values)
+
+
+def _missing(error: Any, spec: ValueSpec, name: str) -> str:
+    missing = [
+        str(problem["loc"][0])
+        for problem in error.errors(include_url=False)
+        if problem["type"] == "missing" and len(problem["loc"]) == 1
+    ]
+    if not missing:
+        return f"{name}: {'; '.join(validation_lines(error))}"
+    wanted = ", ".join(f"{field} ({spec.child(field).describe()})" for field in missing)
+    example = " ".join(f"{field}={spec.child(field).example()}" for field in missing)
+    return f"{name} needs {wanted}; for example: new {name} {example}"

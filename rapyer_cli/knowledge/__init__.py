@@ -1,0 +1,1 @@
+"""What completion and the quick way know of models and keys without loading them."""

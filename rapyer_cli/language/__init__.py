@@ -1,0 +1,1 @@
+"""What is typed: verbs and their options, targets, values, quoting, help."""

@@ -1,0 +1,1 @@
+"""Reading documents for people: one, a part of one, many."""

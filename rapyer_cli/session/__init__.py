@@ -1,0 +1,1 @@
+"""One connection with its models: resolving targets, plans, safety rules, the journal."""
