@@ -20,7 +20,7 @@ from rapyer.batch.commit import commit, echo_of, refresh_of, session_of, sets_tt
 from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
-from rapyer.script.call import Primitive, Refused, Step, submit
+from rapyer.script.call import Digest, Primitive, Refused, Step, submit
 from rapyer.state.handed_out import Lent, replace_in_snapshot
 from rapyer.state.last_known import capture, note, note_container, notes
 from rapyer.state.links import PARENT, PLACE, Document, KeyGuard, Node, find, locate
@@ -241,8 +241,7 @@ async def perform(change: Change) -> Any:
         steps.append((key, refresh))
     echoes: list[Step] = []
     if change.echoes:
-        expected = -1 if change.growth is None else len(owner) + change.growth
-        echoes.append((key, echo_of(path, expected)))
+        echoes.append((key, echo_of(path)))
     try:
         stamp, values = await submit(session_of(document), steps, echoes)
     except Refused as refused:
@@ -256,8 +255,9 @@ async def perform(change: Change) -> Any:
         if not owner.__rapyer_outdated__(stamp):
             with suppress(LookupError, ValueError, TypeError):
                 change.local()
-            owner.__rapyer_settle__(values[-1], stamp)
-            note_container(now, owner, values[-1])
+            text = None if isinstance(values[-1], Digest) else values[-1]
+            owner.__rapyer_settle__(text, stamp)
+            note_container(now, owner, text)
     if change.settles:
         change.settle(answers, stamp)
     elif not echoes and find(owner) is not None:

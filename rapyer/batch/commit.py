@@ -13,7 +13,7 @@ from rapyer import connections
 from rapyer.batch.change import QueuedOperation
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.paths import Path
-from rapyer.script.call import ECHO_LIMIT, Answer, Primitive, Refused, Step, check, submit
+from rapyer.script.call import ECHO_LIMIT, Answer, Digest, Primitive, Refused, Step, check, submit
 from rapyer.state.last_known import note, note_container, notes
 from rapyer.state.links import Document, EchoedNode, Node, find
 
@@ -29,9 +29,9 @@ def session_of(document: Document) -> Session:
     return connections.Session.of(document.__rapyer_client__())
 
 
-def echo_of(path: Path, expected: int) -> Primitive:
-    """The step that answers the list or dict at ``path``, if it is small or of another length."""
-    return Primitive("echo", path, (b"%d" % expected, _ECHO_LIMIT))
+def echo_of(path: Path) -> Primitive:
+    """The step that answers the list or dict at ``path``, or what tells whether it is another one."""
+    return Primitive("echo", path, (_ECHO_LIMIT,))
 
 
 def refresh_of(document: Document) -> Primitive | None:
@@ -151,7 +151,7 @@ class Part:
             if change.echoes and id(owner) not in echoed:
                 place = self._place(owner)
                 if place is not None:
-                    echoed[id(owner)] = owner, (operation.key, echo_of(place[1], len(owner)))
+                    echoed[id(owner)] = owner, (operation.key, echo_of(place[1]))
         self._echoes = list(echoed.values())
 
     def _refusal(self, refused: Refused) -> RapyerError:
@@ -204,6 +204,7 @@ class Part:
         position += len(self._refreshes or ())
         for container, _ in self._echoes:
             text = values[position]
+            text = None if isinstance(text, Digest) else text
             position += 1
             container.__rapyer_settle__(text, stamp)
             note_container(self._place(container), container, text)
