@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from rapyer.models.document_node import set_identity
 from rapyer import AtomicRedisModel
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
@@ -189,7 +190,7 @@ async def restricted(rapyer_server: EmbeddedServer, redis: Redis) -> AsyncIterat
 async def test_a_key_that_is_forbidden_forbids_no_other(restricted: Redis, stored: Stored) -> None:
     mine, other = Account(), Account()
     for account, pk in ((mine, "mine"), (other, "other")):
-        object.__setattr__(account, "__rapyer_pk__", pk)
+        set_identity(account, pk, None)
         await account.save()
     theirs = [await Account.get(mine.key), await Account.get(other.key)]
     Account.Meta = type(Account.Meta)(redis=restricted)
