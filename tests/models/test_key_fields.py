@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import enum
+import uuid
 from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
 
 import pytest
+from pydantic import create_model
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
@@ -63,3 +68,39 @@ async def test_a_changed_key_field_never_leads_to_another_document(
     assert await redis.ttl("Numbered:2") == -1
     numbered.number = 1
     assert await numbered.count.increase() == 1
+
+
+class Kind(str, enum.Enum):  # noqa: UP042 - str() of it is "Kind.A"
+    A = "a"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Plain(enum.Enum):
+    B = "b/c"
+
+
+KEYED: list[tuple[Any, Any, str]] = [
+    (Kind, Kind.A, "a"),
+    (Level, Level.HIGH, "3"),
+    (Plain, Plain.B, "b/c"),
+    (uuid.UUID, uuid.UUID(int=5), str(uuid.UUID(int=5))),
+    (date, date(2024, 2, 29), "2024-02-29"),
+    (int, -7, "-7"),
+    (str, "Kind.A", "Kind.A"),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value", "pk"), KEYED)
+async def test_a_pk_is_the_stored_form_of_its_key_field(
+    stored: Stored, annotation: Any, value: Any, pk: str
+) -> None:
+    keyed = create_model("Keyed", __base__=AtomicRedisModel, name=(Key[annotation], ...))
+    model = keyed(name=value)
+    assert (model.pk, model.key) == (pk, f"Keyed:{pk}")
+    await model.save()
+    assert str((await stored(f"Keyed:{pk}"))["name"]) == pk
+    assert (await keyed.get(f"Keyed:{pk}")) == model
+    assert (await keyed.get(pk)).key == model.key

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import (
@@ -11,6 +14,7 @@ from pydantic import (
     ConfigDict,
     RootModel,
 )
+from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
 from rapyer.config import RedisConfig
@@ -19,6 +23,7 @@ from rapyer.embedded import EmbeddedServer
 from rapyer.errors import (
     OutcomeUnknownError,
 )
+from tests.conftest import Stored
 from tests.servers import proxied
 
 
@@ -94,3 +99,111 @@ async def test_save_changes_writes_all_after_a_save_whose_outcome_is_unknown(
         await saved.save_changes()
         assert (await Saved.get(saved.key)).count == 1
         await client.aclose()
+
+
+class Counted(BaseModel):
+    count: int = 0
+    name: str = ""
+
+
+class Synced(AtomicRedisModel):
+    name: str = ""
+    counted: Counted = Counted()
+    table: dict[str, int] = {"k": 1}
+    items: list[int] = [1, 2]
+    number: float = 1.5
+    when: datetime = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+async def _operations_in_turn(synced: Any) -> None:
+    await synced.table["k"].increase()
+    await synced.table.aset_item("x", 1)
+    await synced.table["k"].increase()
+    await synced.counted.count.increase()
+    await synced.counted.save()
+    await synced.counted.count.increase()
+    await synced.number.increase(0.1)
+    await synced.items.aappend(3)
+    await synced.items[0].increase()
+    await synced.items.apop()
+    await synced.aupdate(name="n")
+
+
+async def _a_pipeline(synced: Any) -> None:
+    async with synced.pipeline():
+        synced.table["k"] += 1
+        synced.table["y"] = 2
+        synced.counted.count += 1
+        synced.items.append(4)
+        synced.items[0] += 1
+        synced.name += "x"
+        synced.when += timedelta(days=1)
+
+
+async def _field_saves(synced: Any) -> None:
+    synced.name = "saved"
+    synced.table["k"] = 9
+    synced.counted.name = "c"
+    await synced.name.save()
+    await synced.table.save()
+    await synced.counted.save()
+
+
+async def _loads(synced: Any) -> None:
+    await (await Synced.get(synced.key)).aupdate(name="theirs", items=[9])
+    synced.name = "mine"
+    synced.items.append(5)
+    await synced.name.load()
+    await synced.items.load()
+
+
+async def _an_edit_taken_back(synced: Any) -> None:
+    synced.name, before = "other", synced.name
+    synced.table["k"] += 1
+    synced.name = str(before)
+    synced.table["k"] -= 1
+
+
+@pytest.mark.parametrize("earlier", [None, "edit"])
+@pytest.mark.parametrize(
+    "act", [_operations_in_turn, _a_pipeline, _field_saves, _loads, _an_edit_taken_back]
+)
+async def test_save_changes_sends_nothing_for_what_the_server_has(
+    redis: Redis, act: Callable[[Any], Awaitable[None]], earlier: str | None
+) -> None:
+    synced = await Synced.get((await Synced().save()).key)
+    if earlier is not None:
+        synced.number = 2.5  # from now on it is known what was edited
+        await synced.save_changes()
+    await act(synced)
+    assert synced == await Synced.get(synced.key)
+    async with _writes(redis) as seen:
+        await synced.save_changes()
+    assert seen == []
+
+
+async def test_save_changes_sends_the_edited_field_alone(redis: Redis, stored: Stored) -> None:
+    synced = await Synced.get((await Synced().save()).key)
+    await _operations_in_turn(synced)
+    other = await Synced.get(synced.key)
+    synced.name = "mine"
+    other.number, other.table = 7.5, {"theirs": 1}
+    await other.save()
+    await synced.save_changes()
+    there = await stored(synced)
+    assert (there["name"], there["number"], there["table"]) == ("mine", 7.5, {"theirs": 1})
+
+
+@asynccontextmanager
+async def _writes(redis: Redis) -> AsyncIterator[list[str]]:
+    """The commands that may write and reach the server during the block."""
+    info: Any = await redis.info("commandstats")
+    seen: list[str] = []
+    yield seen
+    later: Any = await redis.info("commandstats")
+    seen += [
+        name
+        for name, entry in later.items()
+        if entry["calls"] != info.get(name, {"calls": 0})["calls"]
+        and name not in ("cmdstat_info", "cmdstat_json.get")
+    ]
