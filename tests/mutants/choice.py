@@ -23,6 +23,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "types": ("types", "batch", "state", "models"),
     "models": ("models", "state", "schema", "batch", "keyspace", "search", "types"),
     "keyspace": ("keyspace", "models", "search", "bulk"),
+    "paths": ("keyspace", "state", "cli"),
     "search": ("search", "expressions"),
     "cli": ("cli",),
 }
