@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapyer import AtomicRedisModel
-from rapyer.types import RedisDict
 from tests.conftest import Stored
-from tests.types.differential import SETTINGS, agree, attempt, attempt_async, exactly
-
-Step = tuple[str, Callable[[dict[Any, Any]], Any]]
+from tests.types.differential import SETTINGS, Operation, Pair, Step
 
 
 class Numbers(AtomicRedisModel):
@@ -116,20 +112,6 @@ def readings(key: st.SearchStrategy[Any], value: st.SearchStrategy[Any]) -> st.S
     )
 
 
-def check_local(live: dict[Any, Any], plain: dict[Any, Any]) -> None:
-    assert type(live) is RedisDict
-    assert live == plain
-    assert exactly(live) == exactly(plain)
-    assert [*live] == [*plain]
-
-
-async def check_stored(model: Any, plain: dict[Any, Any], stored: Stored) -> None:
-    document = await stored(model)
-    assert exactly(document["table"]) == {str(k): v for k, v in exactly(plain).items()}
-    again = await type(model).get(model.key)
-    assert exactly(again.table) == exactly(plain)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @SETTINGS
 @given(data=st.data())
@@ -139,11 +121,8 @@ async def test_dict_operations_outside_a_pipeline(
     cls, key, value = KINDS[kind]
     plain = data.draw(st.dictionaries(key, value, max_size=4))
     model = await cls(table=plain).save()
-    for _, step in data.draw(st.lists(steps(key, value), max_size=10)):
-        agree(attempt(lambda: step(plain)), attempt(lambda: step(model.table)))  # noqa: B023
-        check_local(model.table, plain)
-    await model.table.save()
-    await check_stored(model, plain, stored)
+    steps_drawn = data.draw(st.lists(steps(key, value), max_size=10))
+    await Pair(model, "table", plain, stored).run_outside(steps_drawn)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,15 +134,13 @@ async def test_dict_operations_in_a_pipeline(
     cls, key, value = KINDS[kind]
     plain = data.draw(st.dictionaries(key, value, max_size=4))
     model = await cls(table=plain).save()
-    async with model.pipeline():
-        for _, step in data.draw(st.lists(steps(key, value), max_size=10)):
-            agree(attempt(lambda: step(plain)), attempt(lambda: step(model.table)))  # noqa: B023
-            check_local(model.table, plain)
-    assert exactly(model.table) == exactly(plain)
-    await check_stored(model, plain, stored)
+    steps_drawn = data.draw(st.lists(steps(key, value), max_size=10))
+    await Pair(model, "table", plain, stored).run_inside(steps_drawn)
 
 
-def operations(key: st.SearchStrategy[Any], value: st.SearchStrategy[Any]) -> Any:
+def operations(
+    key: st.SearchStrategy[Any], value: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Operation]:
     entry = st.tuples(key, value)
     many = st.dictionaries(key, value, max_size=4)
     return st.one_of(
@@ -188,13 +165,8 @@ async def test_asynchronous_dict_operations(kind: str, data: st.DataObject, stor
     cls, key, value = KINDS[kind]
     plain = data.draw(st.dictionaries(key, value, max_size=4))
     model = await cls(table=plain).save()
-    for _, on_plain, on_live in data.draw(st.lists(operations(key, value), max_size=10)):
-        agree(
-            attempt(lambda: on_plain(plain)),  # noqa: B023
-            await attempt_async(lambda: on_live(model.table)),  # noqa: B023
-        )
-        check_local(model.table, plain)
-        await check_stored(model, plain, stored)
+    drawn = data.draw(st.lists(operations(key, value), max_size=10))
+    await Pair(model, "table", plain, stored).run_at_once(drawn)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -203,23 +175,13 @@ async def test_asynchronous_dict_operations(kind: str, data: st.DataObject, stor
 async def test_asynchronous_dict_operations_of_two_writers(
     kind: str, data: st.DataObject, stored: Stored
 ) -> None:
-    """Which item ``apopitem`` takes is arbitrary here: the one that it answers is gone."""
     cls, key, value = KINDS[kind]
     plain = data.draw(st.dictionaries(key, value, max_size=4))
     first = await cls(table=plain).save()
     writers = [first, await cls.get(first.key)]
-    for name, on_plain, on_live in data.draw(st.lists(operations(key, value), max_size=10)):
-        model = data.draw(st.sampled_from(writers))
-        live = await attempt_async(lambda: on_live(model.table))  # noqa: B023
-        if name == "apopitem" and plain:
-            assert live.error is None
-            taken, taken_value = live.result
-            assert exactly(plain.pop(taken)) == exactly(taken_value)
-        else:
-            agree(attempt(lambda: on_plain(plain)), live)  # noqa: B023
-        if live.error is None:
-            assert exactly(model.table) == exactly(plain)
-        await check_stored(model, plain, stored)
+    drawn = data.draw(st.lists(operations(key, value), max_size=10))
+    pair = Pair(first, "table", plain, stored)
+    await pair.run_at_once(drawn, lambda: data.draw(st.sampled_from(writers)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -231,17 +193,5 @@ async def test_asynchronous_dict_operations_in_a_pipeline(
     cls, key, value = KINDS[kind]
     plain = data.draw(st.dictionaries(key, value, max_size=4))
     model = await cls(table=plain).save()
-    queued = []
-    async with model.pipeline():
-        for _, on_plain, on_live in data.draw(st.lists(operations(key, value), max_size=8)):
-            expected = attempt(lambda: on_plain(plain))  # noqa: B023
-            outcome = await attempt_async(lambda: on_live(model.table))  # noqa: B023
-            if expected.error is None:
-                assert outcome.error is None
-                queued.append((outcome.result, expected.result))
-            else:
-                assert isinstance(outcome.error, type(expected.error))
-    for answer, result in queued:
-        assert exactly(answer.result()) == exactly(result)
-    assert exactly(model.table) == exactly(plain)
-    await check_stored(model, plain, stored)
+    drawn = data.draw(st.lists(operations(key, value), max_size=8))
+    await Pair(model, "table", plain, stored).run_queued(drawn)

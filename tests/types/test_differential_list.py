@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from hypothesis import strategies as st
 from rapyer import AtomicRedisModel
 from rapyer.types import RedisList
 from tests.conftest import Stored
-from tests.types.differential import SETTINGS, agree, attempt, attempt_async, exactly
-
-Step = tuple[str, Callable[[list[Any]], Any]]
+from tests.types.differential import SETTINGS, Operation, Pair, Step
 
 
 class Numbers(AtomicRedisModel):
@@ -167,18 +164,6 @@ def readings(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     )
 
 
-def check_local(live: list[Any], plain: list[Any]) -> None:
-    assert type(live) is RedisList
-    assert live == plain
-    assert exactly(live) == exactly(plain)
-
-
-async def check_stored(model: Any, plain: list[Any], stored: Stored) -> None:
-    assert exactly((await stored(model))["items"]) == exactly(plain)
-    again = await type(model).get(model.key)
-    assert exactly(again.items) == exactly(plain)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @SETTINGS
 @given(data=st.data())
@@ -188,11 +173,8 @@ async def test_list_operations_outside_a_pipeline(
     cls, item = KINDS[kind]
     plain = data.draw(st.lists(item, max_size=6))
     model = await cls(items=plain).save()
-    for _, step in data.draw(st.lists(steps(item), max_size=10)):
-        agree(attempt(lambda: step(plain)), attempt(lambda: step(model.items)))  # noqa: B023
-        check_local(model.items, plain)
-    await model.items.save()
-    await check_stored(model, plain, stored)
+    steps_drawn = data.draw(st.lists(steps(item), max_size=10))
+    await Pair(model, "items", plain, stored).run_outside(steps_drawn)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -204,15 +186,11 @@ async def test_list_operations_in_a_pipeline(
     cls, item = KINDS[kind]
     plain = data.draw(st.lists(item, max_size=6))
     model = await cls(items=plain).save()
-    async with model.pipeline():
-        for _, step in data.draw(st.lists(steps(item), max_size=10)):
-            agree(attempt(lambda: step(plain)), attempt(lambda: step(model.items)))  # noqa: B023
-            check_local(model.items, plain)
-    check_local(model.items, plain)
-    await check_stored(model, plain, stored)
+    steps_drawn = data.draw(st.lists(steps(item), max_size=10))
+    await Pair(model, "items", plain, stored).run_inside(steps_drawn)
 
 
-def operations(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def operations(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
     many = st.lists(item, max_size=4)
     return st.one_of(
         item.map(
@@ -241,16 +219,11 @@ async def test_asynchronous_list_operations(
 ) -> None:
     cls, item = KINDS[kind]
     plain = data.draw(st.lists(item, max_size=6))
-    writers = [await cls(items=plain).save()]
-    if stale:
-        writers.append(await cls.get(writers[0].key))
-    for _, on_plain, on_live in data.draw(st.lists(operations(item), max_size=10)):
-        model = data.draw(st.sampled_from(writers)) if stale else writers[0]
-        plain_outcome = attempt(lambda: on_plain(plain))  # noqa: B023
-        agree(plain_outcome, await attempt_async(lambda: on_live(model.items)))  # noqa: B023
-        if plain_outcome.error is None:
-            check_local(model.items, plain)
-        await check_stored(model, plain, stored)
+    model = await cls(items=plain).save()
+    writers = [model, await cls.get(model.key)]
+    drawn = data.draw(st.lists(operations(item), max_size=10))
+    writer = (lambda: data.draw(st.sampled_from(writers))) if stale else None
+    await Pair(model, "items", plain, stored).run_at_once(drawn, writer)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -262,17 +235,5 @@ async def test_asynchronous_list_operations_in_a_pipeline(
     cls, item = KINDS[kind]
     plain = data.draw(st.lists(item, max_size=6))
     model = await cls(items=plain).save()
-    queued = []
-    async with model.pipeline():
-        for _, on_plain, on_live in data.draw(st.lists(operations(item), max_size=8)):
-            expected = attempt(lambda: on_plain(plain))  # noqa: B023
-            outcome = await attempt_async(lambda: on_live(model.items))  # noqa: B023
-            if expected.error is None:
-                assert outcome.error is None
-                queued.append((outcome.result, expected.result))
-            else:
-                assert isinstance(outcome.error, type(expected.error))
-    for answer, result in queued:
-        assert exactly(answer.result()) == exactly(result)
-    check_local(model.items, plain)
-    await check_stored(model, plain, stored)
+    drawn = data.draw(st.lists(operations(item), max_size=8))
+    await Pair(model, "items", plain, stored).run_queued(drawn)

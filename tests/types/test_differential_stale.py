@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapyer.errors import PathNotFound, PipelineError
 from tests.conftest import Stored
 from tests.types import test_differential_dict as dicts
 from tests.types import test_differential_list as lists
-from tests.types.differential import SETTINGS, Outcome, agree, attempt, exactly
-
-
-def run(plain: Any, done: list[Any]) -> Outcome:
-    """All operations on the plain value, up to the first that fails."""
-    for step in done:
-        outcome = attempt(lambda: step(plain))  # noqa: B023
-        if outcome.error is not None:
-            return outcome
-    return Outcome(None, None)
-
-
-def _is_path_not_found(failure: Exception | None) -> bool:
-    """How a batch reports an item that is to be set and is not there."""
-    return failure is not None and isinstance(failure.__cause__, PathNotFound)
-
-
-async def check(model: Any, field: str, theirs: Any, steps: Any, stored: Stored) -> None:
-    before = exactly(getattr(model, field))
-    state = exactly(await stored(model))
-    done: list[Any] = []
-    failure: Exception | None = None
-    try:
-        async with model.pipeline():
-            for _, step in steps:
-                if attempt(lambda: step(getattr(model, field))).error is None:  # noqa: B023
-                    done.append(step)
-    except PipelineError as error:
-        failure = error
-    expected = run(theirs, done)
-    if not isinstance(expected.error, IndexError) or not _is_path_not_found(failure):
-        agree(expected, Outcome(None, failure))
-    if expected.error is None:
-        assert exactly(getattr(await type(model).get(model.key), field)) == exactly(theirs)
-        if done:
-            assert exactly(getattr(model, field)) == exactly(theirs)
-    else:
-        assert exactly(await stored(model)) == state
-        assert exactly(getattr(model, field)) == before
+from tests.types.differential import SETTINGS, Pair
 
 
 @pytest.mark.parametrize("kind", lists.KINDS)
@@ -67,7 +26,7 @@ async def test_list_pipeline_on_a_stale_copy(
     other.items = theirs
     await other.save()
     steps = data.draw(st.lists(lists.changes(item), max_size=8))
-    await check(model, "items", theirs, steps, stored)
+    await Pair(model, "items", theirs, stored).run_stale(steps)
 
 
 @pytest.mark.parametrize("kind", dicts.KINDS)
@@ -84,4 +43,4 @@ async def test_dict_pipeline_on_a_stale_copy(
     other.table = theirs
     await other.save()
     steps = data.draw(st.lists(dicts.changes(key, value), max_size=8))
-    await check(model, "table", theirs, steps, stored)
+    await Pair(model, "table", theirs, stored).run_stale(steps)
