@@ -48,13 +48,17 @@ async def cutting(server: EmbeddedServer, after: bytes) -> AsyncIterator[None]:
         await client.aclose()
 
 
+@pytest.mark.parametrize("after", [b"PEXPIRE", b"JSON."])
 @pytest.mark.parametrize("read", READS)
 async def test_a_lost_read_is_no_write_of_unknown_fate(
-    redis: Redis, rapyer_server: EmbeddedServer, read: Callable[[Any], Awaitable[object]]
+    redis: Redis,
+    rapyer_server: EmbeddedServer,
+    read: Callable[[Any], Awaitable[object]],
+    after: bytes,
 ) -> None:
     with use_client(redis):
         fresh = await Fresh().save()
-    async with cutting(rapyer_server, b"PEXPIRE"):
+    async with cutting(rapyer_server, after):
         with pytest.raises(errors.ConnectionError) as lost:
             await read(fresh)
     assert not isinstance(lost.value, errors.OutcomeUnknownError)

@@ -11,7 +11,7 @@ from pydantic import Field
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
-from rapyer.errors import ConstraintError
+from rapyer.errors import ConstraintError, PipelineError
 from tests.conftest import Stored
 
 Few = Annotated[list[int], Field(min_length=1, max_length=2)]
@@ -21,6 +21,11 @@ KEYS = ["plain", "a\\b", " a", "'\"", "", "a.b", "[0]", "*"]
 class Limited(AtomicRedisModel):
     lists: dict[str, Few] = {}
     deeper: dict[str, dict[str, Few]] = {}
+
+
+class Kept(AtomicRedisModel):
+    items: Annotated[list[int], Field(min_length=1)] = [1]
+    table: Annotated[dict[str, int], Field(min_length=1)] = {"a": 1}
 
 
 async def overwritten(redis: Redis, name: str, here: list[int], there: list[int]) -> Any:
@@ -75,3 +80,30 @@ async def test_within_its_limits_a_list_changes_whatever_key_it_is_below(
         assert await find().apop(0) == 1
         assert find() == [2]
     assert await stored(model) == {"lists": {name: [2]}, "deeper": {name: {name: [2]}}}
+
+
+EMPTYING: list[Callable[[Any], Any]] = [
+    lambda kept: kept.items.aclear(),
+    lambda kept: kept.table.aclear(),
+    lambda kept: kept.items.apop(),
+    lambda kept: kept.items.clear(),
+    lambda kept: kept.table.clear(),
+]
+
+
+@pytest.mark.parametrize("empty", EMPTYING)
+async def test_what_must_not_be_empty_is_not_emptied(
+    stored: Stored, empty: Callable[[Any], Any]
+) -> None:
+    kept = await Kept().save()
+
+    async def emptied() -> None:
+        async with kept.pipeline():
+            done = empty(kept)
+            if done is not None:
+                await done
+
+    with pytest.raises((ConstraintError, PipelineError)):
+        await emptied()
+    assert await stored(kept) == {"items": [1], "table": {"a": 1}}
+    assert (kept.items, kept.table) == ([1], {"a": 1})
