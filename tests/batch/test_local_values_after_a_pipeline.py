@@ -117,3 +117,42 @@ async def test_the_result_of_a_queued_load_is_the_value_that_was_read(redis: Red
         queued: Any = await model.count.load()
     assert queued.result() == 7
     assert model.count == 7
+
+
+async def test_a_load_in_a_pipeline_brings_what_others_did_beside_what_is_changed_after_it() -> (
+    None
+):
+    mutable: Any = await Mutable().save()
+    theirs = await Mutable.get(mutable.key)
+    theirs.text, theirs.maybe, theirs.inner.name = "theirs", None, "theirs"
+    theirs.places.append(Place(name="theirs"))
+    await theirs.save()
+    async with mutable.pipeline():
+        await mutable.load()
+        mutable.count += 1
+        mutable.inner.count += 1
+        mutable.many["7"] += 1
+    stored = await Mutable.get(mutable.key)
+    assert (stored.text, stored.maybe, stored.inner.name, len(stored.places)) == (
+        *("theirs", None, "theirs"),
+        2,
+    )
+    assert (stored.count, stored.inner.count, stored.many["7"]) == (1, 1, 8)
+    assert mutable == stored
+
+
+async def test_a_load_of_a_field_brings_what_others_did_to_it_before_it_is_changed() -> None:
+    mutable: Any = await Mutable().save()
+    theirs = await Mutable.get(mutable.key)
+    theirs.inner.name, theirs.many["9"], theirs.count = "theirs", 90, 5
+    await theirs.save()
+    async with mutable.pipeline():
+        await mutable.inner.load()
+        await mutable.many.load()
+        await mutable.count.load()
+        mutable.inner.count += 1
+        mutable.many["7"] += 1
+        mutable.count += 1
+    assert (mutable.inner.name, mutable.inner.count) == ("theirs", 1)
+    assert (mutable.many["9"], mutable.many["7"], mutable.count) == (90, 8, 6)
+    assert mutable == await Mutable.get(mutable.key)
