@@ -1,4 +1,33 @@
-"""rapyer: Pydantic models that live in Redis as JSON documents, with atomic operations on their fields."""
+"""rapyer: Pydantic models that live in Redis as JSON documents, with atomic operations on their fields.
+
+The public names are those of ``__all__`` here, of :mod:`rapyer.base`, :mod:`rapyer.types`, :mod:`rapyer.fields`,
+:mod:`rapyer.config` and :mod:`rapyer.errors`. The rooms, each of which imports only those below it:
+
+============================  ==========================================================================
+:mod:`rapyer.setup`           clients for all models of a program
+:mod:`rapyer.testing`         pytest fixtures: a real server
+:mod:`rapyer.base`            ``AtomicRedisModel``, put together
+:mod:`rapyer.bulk`            inserting and deleting many documents
+:mod:`rapyer.search`          finding documents: by key, by scanning, through an index
+:mod:`rapyer.models`          models as nodes and as documents
+:mod:`rapyer.types`           the live ``str int float bytes datetime list dict``
+:mod:`rapyer.batch`           changes, the batch that collects them, its commit
+:mod:`rapyer.state`           the tree of live values, and what the server last said of each
+:mod:`rapyer.script`          one batch as one call of a script on the server
+:mod:`rapyer.expressions`     conditions on documents
+:mod:`rapyer.keyspace`        which model owns a key; scanning and reading many
+:mod:`rapyer.connections`     from a URL to a client, from a client to replies
+:mod:`rapyer.embedded`        a private server that starts when needed
+:mod:`rapyer.schema`          what annotations say: the stored form, what is refused
+:mod:`rapyer.config`          how a model is set up
+:mod:`rapyer.fields`          ``Key``, ``Index``, ``SafeLoad``
+:mod:`rapyer.operations`      the registry of typed operations
+:mod:`rapyer.paths`           JSON paths and targets
+:mod:`rapyer.errors`          the tree of errors
+============================  ==========================================================================
+
+``.github/ARCHITECTURE.md`` has the same map with the ways that values take through it.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -110,6 +110,7 @@ class Proxy:
     :ivar cut_after: when the server's answer to a request that contains these bytes arrives, the
         connection is cut instead: the server has executed it, the client cannot know.
     :ivar mute: answers are kept back, without cutting anything.
+    :ivar rewrite: what is sent to the server instead of some bytes: ``(bytes, other bytes)``.
     :ivar connections: how many have been made.
     """
 
@@ -118,6 +119,7 @@ class Proxy:
         self.port = 0
         self.cut_after: bytes | None = None
         self.mute = False
+        self.rewrite: tuple[bytes, bytes] | None = None
         self.connections = 0
         self.requests: list[bytes] = []
         self.writers: list[asyncio.StreamWriter] = []
@@ -134,7 +136,7 @@ class Proxy:
                 self.requests.append(data)
                 if self.cut_after is not None and self.cut_after in data:
                     doomed = True
-                up_writer.write(data)
+                up_writer.write(data if self.rewrite is None else data.replace(*self.rewrite))
             up_writer.close()
 
         requests = asyncio.create_task(forward_requests())
