@@ -21,7 +21,8 @@ from rapyer.models.node import SLOTS
 from rapyer.models.storage import Storage
 from rapyer.paths import Path
 from rapyer.schema.refused import check_storable
-from rapyer.schema.stored_form import map_schemas, nullable_by_default
+from rapyer.schema.stored_form import nullable_by_default
+from rapyer.schema.walking import map_schemas
 from rapyer.state import last_known, links
 from rapyer.state.last_known import BASELINE, SYNCED
 from rapyer.state.wrapping import copy_natively

@@ -26,7 +26,7 @@ from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
 from rapyer.models.storage import written
 from rapyer.schema.numbers import is_fragile
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer.state import links
 
 if TYPE_CHECKING:

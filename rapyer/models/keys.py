@@ -8,7 +8,7 @@ from typing import Any
 
 from rapyer.errors import InvalidValueError
 from rapyer.models.loading import PK
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 
 
 def pk_of(model: Any) -> str:

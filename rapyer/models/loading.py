@@ -15,7 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from rapyer.errors import DocumentError
 from rapyer.fields import SafeLoadMark, has_mark
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
+from rapyer.schema.walking import ANY, Schema, unwrapped_once
 from rapyer.script.in_python import dumps
 from rapyer.state.last_known import BASELINE, CLEAN
 
@@ -104,25 +106,21 @@ def _load_safely(
 
 def _without_fields(spec: ValueSpec, names: set[Any]) -> ValueSpec:
     """``spec`` in which the fields ``names`` default to None, whatever they say themselves."""
+    nothing = {
+        "type": "model-field",
+        "schema": {"type": "default", "schema": ANY, "default": None},
+    }
 
-    def relax(schema: dict[str, Any]) -> dict[str, Any]:
+    def relax(schema: Schema) -> Schema:
         if schema["type"] == "model-fields":
-            nothing = {
-                "type": "model-field",
-                "schema": {"type": "default", "schema": {"type": "any"}, "default": None},
-            }
             fields = {
                 name: nothing if name in names else field
                 for name, field in schema["fields"].items()
             }
             return {**schema, "fields": fields}
-        if schema["type"] == "definition-ref":
-            return relax(spec.definitions[schema["schema_ref"]])
-        if "schema" in schema:
-            return {
-                **{k: v for k, v in schema.items() if k != "ref"},
-                "schema": relax(schema["schema"]),
-            }
-        return schema
+        inner = unwrapped_once(schema, spec.definitions)
+        if schema["type"] == "definition-ref" and inner is not None:
+            return relax({name: value for name, value in inner.items() if name != "ref"})
+        return {**schema, "schema": relax(schema["schema"])} if "schema" in schema else schema
 
     return ValueSpec(relax(spec.schema), spec.definitions, spec.config)

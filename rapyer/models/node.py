@@ -22,14 +22,8 @@ from rapyer.batch.batch import apply_now, current_batch
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import DetachedError, RapyerError
 from rapyer.paths import Path
-from rapyer.schema.spec import (
-    ValueSpec,
-    any_spec,
-    field_spec,
-    fields_with_models,
-    model_spec,
-    native_class,
-)
+from rapyer.schema.of_models import field_spec, fields_with_models, model_spec, native_class
+from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.script.call import Primitive
 from rapyer.state import links
 from rapyer.state.last_known import BASELINE, capture

@@ -18,7 +18,8 @@ from rapyer.errors import PathNotFound, WrongTypeError
 from rapyer.models.node import ModelNode
 from rapyer.models.raw import RawDocument
 from rapyer.paths import Path, format_target
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.state.links import Document
 from rapyer.state.wrapping import native

@@ -15,7 +15,7 @@ from rapyer.batch.batch import current_batch, perform
 from rapyer.batch.change import ComposedChange
 from rapyer.models.node import SLOTS, LiveField, ModelNode
 from rapyer.paths import Path
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer.script.call import Primitive
 from rapyer.state import links
 from rapyer.state.last_known import capture

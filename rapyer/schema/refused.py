@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rapyer.errors import ModelDefinitionError
-from rapyer.schema.stored_form import map_schemas
+from rapyer.schema.walking import map_schemas
 
 _UNSTORABLE = {
     "is-instance": "an arbitrary class",

@@ -19,8 +19,9 @@ from pydantic.fields import FieldInfo
 
 from rapyer.fields import IndexMark, has_mark
 from rapyer.paths import json_path
-from rapyer.schema.spec import ValueSpec, model_spec
-from rapyer.schema.stored_form import Schema
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
+from rapyer.schema.walking import Schema
 from rapyer.types.scalars import LIVE_TYPE
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import ConstraintError, DetachedError
 from rapyer.paths import Path
-from rapyer.schema.spec import ValueSpec, any_spec, native_class
+from rapyer.schema.of_models import native_class
+from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.script.call import Primitive
 from rapyer.state import links
 from rapyer.state.wrapping import is_held_elsewhere, link, native, register_wrap
