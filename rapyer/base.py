@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -14,8 +14,9 @@ from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.keyspace import registry
 from rapyer.models.collection import Collection
+from rapyer.models.dumping import plain, with_pk
 from rapyer.models.keys import check_key_unchanged, key_change, key_text, pk_of
-from rapyer.models.loading import FAILED, PK
+from rapyer.models.loading import FAILED, PK, share_identity, unread_fields
 from rapyer.models.metaclass import ModelMeta
 from rapyer.models.node import SLOTS
 from rapyer.models.storage import Storage
@@ -48,9 +49,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        marked = [
-            name for name, field in cls.__pydantic_fields__.items() if has_mark(field, KeyMark)
-        ]
+        marked = _key_fields(cls)
         if len(marked) > 1:
             raise ConfigurationError(
                 f"{cls.__name__} has more than one Key field: {', '.join(marked)}"
@@ -80,8 +79,10 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
                 return map_schemas(schema, accept_none)
             return schema
 
-        schema = cast(dict[str, Any], handler(source))
-        return cast(CoreSchema, accept_none(schema))
+        schema = accept_none(cast(dict[str, Any], handler(source)))
+        if hasattr(cls, "Meta") and cls.Meta.dump_pk and not _key_fields(cls):
+            schema = with_pk(schema, cls)
+        return cast(CoreSchema, schema)
 
     @classmethod
     def class_key_initials(cls) -> str:
@@ -102,8 +103,8 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
     @property
     def failed_fields(self) -> tuple[str, ...]:
-        """The ``SafeLoad`` fields whose stored value failed validation when this was loaded."""
-        return tuple(getattr(self, FAILED, None) or ())
+        """The ``SafeLoad`` fields whose stored value failed validation, and that were not assigned since."""
+        return tuple(unread_fields(self))
 
     def __rapyer_key__(self) -> str:
         return f"{type(self).class_key_initials()}:{pk_of(self)}"
@@ -131,7 +132,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
     def __rapyer_native_copy__(self) -> Any:
         copy = copy_natively(self)
-        object.__setattr__(copy, PK, getattr(self, PK, None))
+        share_identity(self, copy)
         return copy
 
     # -- attributes ------------------------------------------------------------------------------
@@ -149,10 +150,6 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
             field = cls.__pydantic_fields__.get(name)
             if field is not None:
                 self.__rapyer_assign_field__(field, name, value)
-                unread = getattr(self, FAILED, None)
-                if unread and name in unread:  # what could not be read is replaced now
-                    rest = {other: text for other, text in unread.items() if other != name}
-                    object.__setattr__(self, FAILED, rest)
             elif (
                 self.__pydantic_extra__ is not None
                 and current_batch() is not None
@@ -170,22 +167,43 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
             last_known.capture(self)
             super().__delattr__(name)
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        pk = getattr(self, PK, None)
+        if pk is not None and type(self).__rapyer_key_field__ is None:
+            yield "pk", pk
+        yield from super().__repr_args__()
+
+    # -- dumps -----------------------------------------------------------------------------------
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Pydantic's ``model_dump``: plain Python values, whatever was read of the model before.
+
+        With ``RedisConfig(dump_pk=True)`` the pk of a model without a ``Key`` field is among them.
+        """
+        return plain(super().model_dump(**options))  # type: ignore[no-any-return]
+
     # -- copies ----------------------------------------------------------------------------------
 
     def __copy__(self) -> Self:
         copy = super().__copy__()
-        object.__setattr__(copy, PK, getattr(self, PK, None))
+        share_identity(self, copy)
         return copy
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copy = super().__deepcopy__(memo)
-        object.__setattr__(copy, PK, getattr(self, PK, None))
+        share_identity(self, copy)
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
-        return {**super().__getstate__(), PK: getattr(self, PK, None)}
+        kept = {name: getattr(self, name, None) for name in (PK, FAILED)}
+        return {**super().__getstate__(), **kept}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         state = dict(state)
-        object.__setattr__(self, PK, state.pop(PK, None))
+        for name in (PK, FAILED):
+            object.__setattr__(self, name, state.pop(name, None))
         super().__setstate__(state)
+
+
+def _key_fields(cls: type[BaseModel]) -> list[str]:
+    return [name for name, field in cls.__pydantic_fields__.items() if has_mark(field, KeyMark)]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from rapyer.errors import DocumentError
 from rapyer.fields import SafeLoadMark, has_mark
@@ -55,14 +56,40 @@ def _load(cls: type[Model], spec: ValueSpec, start: int, key: str, text: bytes) 
     return model  # type: ignore[no-any-return]
 
 
+def unread_fields(model: Any) -> dict[str, str | None]:
+    """The ``SafeLoad`` fields of ``model`` that could not be read, with what is stored; None where nothing is.
+
+    A field that was assigned since is none of them, until the assignment is taken back.
+    """
+    unread: dict[str, str | None] = getattr(model, FAILED, None) or {}
+    return {
+        name: text for name, text in unread.items() if name not in model.__pydantic_fields_set__
+    }
+
+
 def with_unread(model: Any, text: bytes) -> bytes:
     """``text`` of ``model`` in which fields that could not be read keep what is stored."""
-    unread = getattr(model, FAILED, None)
+    unread = unread_fields(model)
     if not unread:
         return text
     content = json.loads(text)
-    content.update({name: value for name, value in unread.items() if content.get(name) is None})
+    for name, stored in unread.items():
+        if stored is None:
+            content.pop(name, None)
+        else:
+            content[name] = json.loads(stored)
     return dumps(content)
+
+
+def share_identity(source: Any, copy: Any) -> None:
+    """Let ``copy`` be the same document as ``source``, its unreadable fields included."""
+    object.__setattr__(copy, PK, getattr(source, PK, None))
+    share_unread(source, copy)
+
+
+def share_unread(source: Any, copy: Any) -> None:
+    """Let ``copy`` keep what could not be read of ``source``: also that of a new document."""
+    object.__setattr__(copy, FAILED, getattr(source, FAILED, None))
 
 
 def document_error(key: str, error: ValidationError, prefix: str = "") -> DocumentError:
@@ -93,15 +120,28 @@ def _load_safely(
     if not failing or not failing <= safe_fields(cls):
         raise document_error(key, error) from error
     content = json.loads(text)
-    kept = {name: value for name, value in content.items() if name not in failing}
+    unread = {
+        name: _taken_out(content, name, field)
+        for name, field in cls.__pydantic_fields__.items()
+        if name in failing
+    }
     lenient = _without_fields(spec, failing)
     try:
-        model: Any = lenient.validate_json(json.dumps(kept, ensure_ascii=False))
+        model: Any = lenient.validate_json(dumps(content))
     except ValidationError as again:
         raise document_error(key, again) from again
-    unread = {name: content[name] for name in cls.__pydantic_fields__ if name in failing}
     object.__setattr__(model, FAILED, unread)
     return model  # type: ignore[no-any-return]
+
+
+def _taken_out(content: dict[str, Any], name: str, field: FieldInfo) -> str | None:
+    """The text of what is stored of a field, under its name or an older one; None where nothing is."""
+    alias = field.validation_alias
+    older = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    for one in (name, *older):
+        if isinstance(one, str) and one in content:
+            return dumps(content.pop(one)).decode()
+    return None
 
 
 def _without_fields(spec: ValueSpec, names: set[Any]) -> ValueSpec:

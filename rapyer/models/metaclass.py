@@ -31,6 +31,8 @@ class ModelMeta(ModelMetaclass):
             building_class.reset(token)
         if meta is not None:
             type.__setattr__(cls, "Meta", as_config(meta, name))
+            if cls.Meta.dump_pk:  # which the schema has a part in
+                cls.model_rebuild(force=True, raise_errors=False, _types_namespace={})
         install_fields(cls)
         type.__setattr__(cls, SPEC_ATTRIBUTE, None)  # not that of its base
         return cls

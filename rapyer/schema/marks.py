@@ -39,7 +39,7 @@ def _is_value_class(cls: type[Any]) -> bool:
     if issubclass(cls, BaseModel):
         if is_root_model(cls):
             return False
-        return cls.__pydantic_complete__ or bool(cls.model_rebuild(raise_errors=False))
+        return cls.__pydantic_complete__
     return "__dataclass_fields__" in cls.__dict__
 
 
@@ -49,6 +49,16 @@ def count_subclasses(classes: tuple[type[Any], ...]) -> int:
     for cls in classes:
         count += len(cls.__subclasses__())
     return count
+
+
+def incomplete_subclasses(classes: tuple[type[Any], ...]) -> tuple[type[BaseModel], ...]:
+    """The subclasses that will be value classes once what their annotations mention is defined."""
+    return tuple(
+        sub
+        for cls in classes
+        for sub in cls.__subclasses__()
+        if issubclass(sub, BaseModel) and not sub.__pydantic_complete__
+    )
 
 
 class Marks:

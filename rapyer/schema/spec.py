@@ -20,10 +20,10 @@ from rapyer.errors import InvalidValueError
 from rapyer.paths import Path
 from rapyer.schema import constraints, walking, wording
 from rapyer.schema.constraints import Bounds
-from rapyer.schema.marks import count_subclasses
+from rapyer.schema.marks import count_subclasses, incomplete_subclasses
 from rapyer.schema.numbers import is_fragile
 from rapyer.schema.reading_form import Reading, bounded, differs, patient
-from rapyer.schema.stored_form import STORED_CONFIG, Stored
+from rapyer.schema.stored_form import STORED_CONFIG, Stored, standing_alone
 from rapyer.schema.walking import ANY, Schema
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -51,22 +51,27 @@ class Origin:
     ``make`` makes its schema anew; the names in ``definitions`` stay, what they stand for may change.
     """
 
-    __slots__ = ("_count", "_make", "definitions", "nested", "version")
+    __slots__ = ("_count", "_make", "_waiting", "definitions", "nested", "version")
 
     def __init__(self, stored: Stored, make: Callable[[], Stored]) -> None:
         self.definitions = dict(stored.definitions)
-        self.nested = stored.nested
         self.version = 0
-        self._count = count_subclasses(stored.nested)
         self._make = make
+        self._note(stored)
+
+    def _note(self, stored: Stored) -> None:
+        self.nested = stored.nested
+        self._count = count_subclasses(stored.nested)
+        self._waiting = incomplete_subclasses(stored.nested)
 
     def current(self) -> int:
         """The version that holds now."""
-        if self._count != count_subclasses(self.nested):
+        if self._count != count_subclasses(self.nested) or (
+            self._waiting and any(cls.__pydantic_complete__ for cls in self._waiting)
+        ):
             stored = self._make()
             self.definitions.update(stored.definitions)
-            self.nested = stored.nested
-            self._count = count_subclasses(stored.nested)
+            self._note(stored)
             self.version += 1
         return self.version
 
@@ -300,7 +305,8 @@ class ValueSpec:
         spec = self._children.get(name)
         if spec is None:
             config = walking.config_of(self.core)
-            spec = self._children[name] = self._derived(self._fields[name], config)
+            schema = standing_alone(self._fields[name], self.core.get("cls"))
+            spec = self._children[name] = self._derived(schema, config)
         return spec
 
     def child(self, segment: str | int) -> ValueSpec:

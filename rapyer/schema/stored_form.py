@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter
@@ -23,6 +24,8 @@ from rapyer.schema.walking import DECLARED, Schema, is_root_model, map_schemas, 
 
 LIVE_TYPE = "rapyer_live_type"
 """The key in a schema's metadata that names a live type other than that of the native type."""
+OUTSIDE = "rapyer_outside"
+"""The key in a wrapper's metadata that says that it has no part in the stored form."""
 STORED_CONFIG = {
     "ser_json_bytes": "base64",
     "val_json_bytes": "base64",
@@ -137,6 +140,21 @@ def nullable_by_default(schema: Schema) -> Schema:
     return {**schema, "schema": {"type": "nullable", "schema": inner}}
 
 
+def standing_alone(schema: Schema, cls: Any) -> Schema:
+    """The schema of a field of ``cls`` for its value alone: its serializers get an empty ``self``."""
+    changed = schema
+    serialization = schema.get("serialization", {})
+    if serialization.get("is_field_serializer") and cls is not None:
+        bound = partial(serialization["function"], cls.__new__(cls))
+        alone = {**serialization, "function": bound, "is_field_serializer": False}
+        changed = {**schema, "serialization": alone}
+    if isinstance(schema.get("schema"), dict) and schema["type"] not in ("model", "dataclass"):
+        inner = standing_alone(schema["schema"], cls)
+        if inner is not schema["schema"]:
+            changed = {**changed, "schema": inner}
+    return changed
+
+
 class Stored(NamedTuple):
     """A document schema: itself, what it refers to, and the nested classes it was made for."""
 
@@ -200,6 +218,8 @@ class _Builder:
                 return schema
 
     def _rewrite(self, schema: Schema) -> Schema:
+        if OUTSIDE in schema.get("metadata", ()):
+            schema = schema["schema"]
         rewrite = _REWRITES.get(schema.get("type", ""))
         if rewrite is not None:
             schema = rewrite(schema)

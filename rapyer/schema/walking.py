@@ -148,7 +148,7 @@ def unwrapped_once(schema: Schema, definitions: Definitions) -> Schema | None:
     if kind == "definition-ref":
         return definitions[schema["schema_ref"]]
     if kind == "definitions" or kind in _TRANSPARENT:
-        return schema.get("schema", ANY)
+        return cast(Schema, schema.get("schema", ANY))
     if kind in _INSIDE:
         return cast(Schema, schema[_INSIDE[kind]])
     if kind == "chain":
