@@ -5,6 +5,7 @@ They are chosen to be mistaken for each other: texts that look like dates and nu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -57,6 +58,7 @@ _OF_KINDS: dict[str, tuple[Any, ...]] = {
 }
 _ALL = (*_TEXTS[:1], *(values[0] for values in _OF_KINDS.values()), *_TEXTS[1:])
 """What to offer a function of the user's that may take anything."""
+_SEQUENCES: dict[str, Any] = {"list": list, "set": set, "frozenset": frozenset, "deque": deque}
 _DEEPEST = 4
 _MOST = 40
 
@@ -85,9 +87,11 @@ def _of_core(core: Schema, definitions: Definitions, depth: int) -> Iterator[Any
             yield from (one for one in together if one is not _NOTHING)
     elif kind in SEQUENCES:
         least = core.get("min_length") or 1
+        made = _SEQUENCES[kind]
         for item in examples(core.get("items_schema", ANY), definitions, depth):
-            yield [item] * least
-        yield []
+            if made in (list, deque) or _is_hashable(item):
+                yield made([item] * least)
+        yield made()
     elif kind in MAPPINGS:
         keys = examples(core.get("keys_schema", {"type": "str"}), definitions, depth)
         values = (1,) if kind == "counter" else ()
@@ -97,7 +101,7 @@ def _of_core(core: Schema, definitions: Definitions, depth: int) -> Iterator[Any
                 yield {key: values[number % len(values)]}
         yield {}
     elif kind == "tuple":
-        yield from _together([*core["items_schema"]], definitions, depth, list)
+        yield from _together([*core["items_schema"]], definitions, depth, tuple)
     elif kind in ("model", "dataclass", "typed-dict", "named-tuple"):
         yield from _of_fields(core, definitions, depth)
     elif kind == "function-plain":

@@ -51,8 +51,12 @@ def _as_key(value: Any) -> str:
     return written if isinstance(written, str) else json.dumps(written)
 
 
-def _is_known_to_json(value: Any) -> bool:
-    return type(value.value if isinstance(value, Enum) else value) in _KNOWN_TO_JSON
+def _is_known_to_json(schema: Schema) -> bool:
+    """Whether Pydantic reads the values as it writes them; it does not find members among a literal's."""
+    values = values_of(schema) or []
+    if schema["type"] == "enum":
+        values = [member.value for member in values]
+    return all(type(value) in _KNOWN_TO_JSON for value in values)
 
 
 class FiniteWriter:
@@ -64,17 +68,16 @@ class FiniteWriter:
 
 def with_written_form(schema: Schema) -> Schema:
     """The schema of an enum or literal that writes values which JSON does not know."""
-    if all(map(_is_known_to_json, values_of(schema) or ())) or "serialization" in schema:
+    if _is_known_to_json(schema) or "serialization" in schema:
         return schema
     return {**schema, "serialization": {"type": "function-plain", "function": FiniteWriter()}}
 
 
 def reading(schema: Schema) -> Schema:
     """The schema of an enum or literal that reads what it writes."""
-    values = values_of(schema) or []
-    if all(map(_is_known_to_json, values)):
+    if _is_known_to_json(schema):
         return schema
-    table = _table(values, _as_json)
+    table = _table(values_of(schema) or [], _as_json)
     if table is None:
         return schema
 

@@ -6,6 +6,7 @@ user's, unions, the keys of dicts or values foreign to JSON take part, examples 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -21,8 +22,10 @@ from rapyer.schema.walking import (
     MAPPINGS,
     Definitions,
     Schema,
+    arms,
     config_of,
     inner_schemas,
+    is_union,
     layers,
 )
 
@@ -93,13 +96,7 @@ def misread_at(schema: Schema, definitions: dict[str, Schema], config: Schema) -
     """
     spec = ValueSpec(schema, definitions, config)
     of_the_user, first = calls_the_user(schema, definitions), None
-    for example in examples(schema, definitions):
-        try:
-            value = spec.validate_python(example)
-        except Exception:
-            continue
-        if value is None:
-            continue
+    for value in _values(spec):
         found = _tried(spec, value)
         if found is not None and of_the_user and not found.text:
             continue  # a serializer that cannot work yet, while the class is being defined
@@ -107,6 +104,20 @@ def misread_at(schema: Schema, definitions: dict[str, Schema], config: Schema) -
         if (found is None) if of_the_user else (found is not None):
             return found
     return first
+
+
+def _values(spec: ValueSpec) -> Iterator[Any]:
+    """The examples as values: of a union those of each arm, also where another arm would take them."""
+    core = spec.core
+    for arm in arms(core) if is_union(core) else (spec.schema,):
+        place = spec._derived(arm)
+        for example in examples(arm, spec.definitions):
+            try:
+                value = spec.validate_python(place.validate_python(example))
+            except Exception:
+                continue
+            if value is not None:
+                yield value
 
 
 def _tried(spec: ValueSpec, value: Any) -> Misread | None:
