@@ -46,7 +46,9 @@ class Embedded(ModelNode, Located):
         return native(self)
 
     async def __rapyer_save_inner__(self) -> None:
-        text = model_spec(type(self)).to_json(self)  # type: ignore[arg-type]
+        parent: Any = links.parent_of(self)
+        # the spec of the place knows which class is declared there, and marks a subclass
+        text = parent.__rapyer_child_spec__(self.__rapyer_place__).to_json(self)  # type: ignore[attr-defined]
 
         def primitives(path: Path) -> list[Primitive]:
             return [Primitive("set", path, (text, b""))]

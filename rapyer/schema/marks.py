@@ -62,11 +62,15 @@ def incomplete_subclasses(classes: tuple[type[Any], ...]) -> tuple[type[BaseMode
 
 
 class Marks:
-    """The marks of the subclasses of one declared class."""
+    """The marks of the subclasses of one declared class.
+
+    ``choices`` are the classes and their marks, each under a name of its own; what a mark is read as has
+    the mark for its name.
+    """
 
     def __init__(self, declared: type[Any], subclasses: list[type[Any]]) -> None:
         self._written: dict[type[Any], str] = {declared: ""}
-        self.classes: dict[str, type[Any]] = {}
+        self.choices: dict[str, tuple[type[Any], str]] = {}
         self._by_name: dict[str, list[str]] = {}
         marks: dict[tuple[str, str], str] = {}
         for sub in subclasses:
@@ -76,11 +80,15 @@ class Marks:
                 namesakes = self._by_name.setdefault(sub.__name__, [])
                 mark = marks[label] = ".".join(label) if namesakes else sub.__name__
                 namesakes.append(mark)
+            elif mark in self.choices:  # of its former self there may be values
+                former = f"{mark} ({len(self.choices)})"
+                self.choices[former] = self.choices[mark]
+                self._written[self.choices[mark][0]] = former
             self._written[sub] = mark
-            self.classes[mark] = sub
+            self.choices[mark] = sub, mark
 
     def of(self, value: Any) -> str:
-        """The mark of ``value``, a model or dataclass or its stored form; empty for the declared class."""
+        """The choice for ``value``, a model or dataclass or its stored form; empty for the declared class."""
         if isinstance(value, dict):
             mark = value.get(CLASS_TAG, "")
             return self._meant(mark, value) if isinstance(mark, str) and mark else ""
@@ -93,14 +101,14 @@ class Marks:
         if len(namesakes) > 1:
             fitting = (one for one in namesakes if value.keys() - {CLASS_TAG} <= self._names(one))
             return next(fitting, mark)
-        if mark not in self.classes and "." in mark:
+        if mark not in self.choices and "." in mark:
             namesakes = self._by_name.get(mark.rpartition(".")[2], ())
             if len(namesakes) == 1:
                 return namesakes[0]
         return mark
 
     def _names(self, mark: str) -> set[str]:
-        cls = self.classes[mark]
+        cls, _ = self.choices[mark]
         if issubclass(cls, BaseModel):
             return set(cls.__pydantic_fields__)
         return {field.name for field in dataclasses.fields(cls)}

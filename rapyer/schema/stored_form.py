@@ -246,7 +246,7 @@ class _Builder:
     def _polymorphic(self, declared: Schema, marks: Marks) -> Schema:
         """``declared``, or one of its subclasses, which says so."""
         choices = {"": declared}
-        choices.update((mark, self._marked(sub, mark)) for mark, sub in marks.classes.items())
+        choices.update((name, self._marked(*choice)) for name, choice in marks.choices.items())
         return {
             "type": "tagged-union",
             "choices": choices,

@@ -19,22 +19,12 @@ ANY: Schema = {"type": "any"}
 DECLARED = "rapyer_declared"
 """The name in a schema's metadata under which a choice among subclasses keeps the declared class."""
 
-_SINGLE = (
-    "schema",
-    "keys_schema",
-    "values_schema",
-    "lax_schema",
-    "strict_schema",
-    "json_schema",
-    "python_schema",
-    "extras_schema",
-    "extras_keys_schema",
-    "arguments_schema",
-    "var_args_schema",
-    "var_kwargs_schema",
-    "return_schema",
+_PARTS = frozenset(
+    {"schema", "keys_schema", "values_schema", "items_schema", "lax_schema", "strict_schema"}
+    | {"json_schema", "python_schema", "extras_schema", "extras_keys_schema", "return_schema"}
+    | {"arguments_schema", "var_args_schema", "var_kwargs_schema", "steps", "definitions"}
 )
-_SEVERAL = ("steps", "definitions", "fields", "items_schema", "arguments_schema")
+"""Where schemas stand inside a schema: one, or a list of them."""
 _TRANSPARENT = (
     "default",
     "nullable",
@@ -53,37 +43,33 @@ MAPPINGS = ("dict", "ordered-dict", "counter", "frozendict")
 def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """``schema`` with ``change`` applied to each schema directly inside it; the rest is shared."""
     changed = dict(schema)
-    for name in _SINGLE:
-        if isinstance(schema.get(name), dict):
-            changed[name] = change(schema[name])
-    for name in _SEVERAL:
-        several = schema.get(name)
-        if isinstance(several, list):  # of a dataclass also the mere names of its fields
-            changed[name] = [change(one) if isinstance(one, dict) else one for one in several]
-        elif isinstance(several, dict) and name == "fields":
-            changed[name] = {key: change(field) for key, field in several.items()}
-        elif isinstance(several, dict) and name == "items_schema":
-            changed[name] = change(several)
-    choices = schema.get("choices")
-    if isinstance(choices, dict):
-        changed["choices"] = {tag: change(choice) for tag, choice in choices.items()}
-    elif isinstance(choices, list):
-        changed["choices"] = [
-            (change(choice[0]), choice[1]) if isinstance(choice, tuple) else change(choice)
-            for choice in choices
-        ]
+    for name, value in schema.items():
+        if name in _PARTS:
+            changed[name] = [*map(change, value)] if isinstance(value, list) else change(value)
+        elif name == "fields" and isinstance(value, dict):
+            changed[name] = {key: change(field) for key, field in value.items()}
+        elif name == "fields":  # of a dataclass also the mere names of its fields
+            changed[name] = [change(one) if isinstance(one, dict) else one for one in value]
+        elif name == "choices" and isinstance(value, dict):
+            changed[name] = {tag: change(choice) for tag, choice in value.items()}
+        elif name == "choices":
+            changed[name] = [
+                (change(choice[0]), choice[1]) if isinstance(choice, tuple) else change(choice)
+                for choice in value
+            ]
     return changed
 
 
 def inner_schemas(schema: Schema) -> list[Schema]:
     """The schemas directly inside ``schema``; what it refers to by name is not inside it."""
     found: list[Schema] = []
-
-    def collect(inner: Schema) -> Schema:
-        found.append(inner)
-        return inner
-
-    map_schemas(schema, collect)
+    for name, value in schema.items():
+        if name in _PARTS or name in ("fields", "choices"):
+            if isinstance(value, dict):
+                found += [value] if name in _PARTS else value.values()
+            else:
+                parts = (one[0] if isinstance(one, tuple) else one for one in value)
+                found += [one for one in parts if isinstance(one, dict)]
     return found
 
 

@@ -23,7 +23,7 @@ from .kinds import BASE, REFUSED, TABLE
 
 SETTINGS = settings(
     deadline=None,
-    max_examples=int(os.environ.get("RAPYER_EXAMPLES", "5")),
+    max_examples=int(os.environ.get("RAPYER_EXAMPLES", "3")),
     suppress_health_check=list(HealthCheck),
 )
 
