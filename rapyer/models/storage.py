@@ -59,6 +59,9 @@ class Storage(Embedded, links.Document):
     async def save(self, *, nx: bool = False, xx: bool = False) -> Self:
         """Write the whole document and set its TTL, in one atomic step; a nested model writes its place.
 
+        What is stored is replaced: fields of the stored document that the model does not know (written
+        by a newer version of it) are gone, unless the model keeps them (``extra="allow"``).
+        :meth:`save_changes` and operations leave them as they are.
         ``nx`` only creates (:class:`~rapyer.errors.KeyExistsError` when the key is there), ``xx`` only
         replaces (:class:`~rapyer.errors.KeyNotFound`). Raises
         :class:`~rapyer.errors.InvalidValueError` for values that JSON cannot hold. Sends JSON.SET, or

@@ -51,7 +51,7 @@ def test_dumps_hold_plain_values_whatever_was_read_before() -> None:
     assert model.model_dump() == before
     assert kinds(model.model_dump()) == kinds(before)
     assert model.model_dump(include={"inner": {"ratio"}}) == {"inner": {"ratio": 0.5}}
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="dict"):
         dumped = model.dict()
     assert kinds(dumped) == kinds(before)
     assert model.model_dump_json() == Everything().model_dump_json()
