@@ -114,6 +114,6 @@ def _unstorable(schema: Schema, definitions: Definitions, seen: set[str]) -> Ite
         if key["type"] in _NO_KEYS and "serialization" not in key:
             yield f"a dict key that is a {_NO_KEYS[key['type']]}"
     for inner in inner_schemas(schema):
-        if "schema" in inner and inner.get("type", "-field").endswith("-field"):
+        if "schema" in inner and inner["type"].endswith("-field"):
             inner = inner["schema"]
         yield from _unstorable(inner, definitions, seen)
