@@ -77,7 +77,7 @@ def _own_layers(schema: Schema) -> Iterator[Schema]:
 def _refusal(place: str, misread: Misread) -> ModelDefinitionError:
     return ModelDefinitionError(
         f"{place} would not come back from storage: {misread}; {_REMEDY}, or a type whose JSON form is "
-        "like no other's (in a union: a discriminator)"
+        "like no other's (in a union: a discriminator); what only an API shows is a computed_field"
     )
 
 

@@ -172,6 +172,13 @@ class ValueSpec(Converter):
             spec = self._children[name] = self._derived(schema, config)
         return spec
 
+    @property
+    def extra(self) -> ValueSpec:
+        """The spec of a model's fields beyond those that it declares (``extra="allow"``)."""
+        core = self.core
+        inner = walking.peel(core["schema"], self.definitions) if core["type"] == "model" else core
+        return self._child(..., inner.get("extras_schema"))
+
     def child(self, segment: str | int) -> ValueSpec:
         """The spec of what ``segment`` leads to; accepts anything where nothing is known.
 
@@ -190,7 +197,7 @@ class ValueSpec(Converter):
             child = spec.child(segment)
             if child.schema is not ANY:
                 return child
-        return self._child(object, None)
+        return self.extra
 
     @cached_property
     def _alternatives(self) -> list[ValueSpec]:
