@@ -69,11 +69,13 @@ class Storage(Embedded, Document):
     async def save(self, *, nx: bool = False, xx: bool = False) -> Self:
         """Write the whole document and set its TTL, in one atomic step; a nested model writes its place.
 
-        What is stored is replaced as a whole, with fields that the model does not know. What other
-        tasks' open blocks did to this instance is not written. ``nx`` only creates
-        (:class:`~rapyer.errors.KeyExistsError` when the key is there), ``xx`` only replaces
-        (:class:`~rapyer.errors.KeyNotFound`). Raises :class:`~rapyer.errors.InvalidValueError` for values
-        that JSON cannot hold. Sends JSON.SET, or one EVALSHA where there is a TTL or a condition.
+        What is stored is replaced: fields of the stored document that the model does not know (written
+        by a newer version of it) are gone, unless the model keeps them (``extra="allow"``).
+        :meth:`save_changes` and operations leave them as they are. What other tasks' open blocks did to
+        this instance is not written. ``nx`` only creates (:class:`~rapyer.errors.KeyExistsError` when the
+        key is there), ``xx`` only replaces (:class:`~rapyer.errors.KeyNotFound`). Raises
+        :class:`~rapyer.errors.InvalidValueError` for values that JSON cannot hold. Sends JSON.SET, or
+        one EVALSHA where there is a TTL or a condition.
         """
         if nx and xx:
             raise InvalidValueError("save(nx=True, xx=True) can never write anything")

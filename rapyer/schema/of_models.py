@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from rapyer.schema.conversion import Origin
 from rapyer.schema.pydantic_internals import core_schema_of
-from rapyer.schema.spec import Origin, ValueSpec
+from rapyer.schema.spec import ValueSpec
 from rapyer.schema.stored_form import document_schema
 from rapyer.schema.walking import everything, peel
 

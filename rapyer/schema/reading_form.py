@@ -38,7 +38,7 @@ class Reading:
 
     def __call__(self, schema: Schema) -> Schema:
         """``schema`` for reading stored JSON."""
-        kind = schema.get("type", "")
+        kind = schema["type"]
         if kind == "json":  # Pydantic writes what the text says, not the text
             return self(schema["schema"]) if "schema" in schema else {"type": "any"}
         fields = schema.get("fields")
@@ -79,14 +79,14 @@ def _names(name: str, alias: Any, fields: dict[str, Schema]) -> list[list[str | 
 
 def patient(schema: Schema) -> Schema:
     """``schema`` for reading datetimes whose zone has seconds, which ``isoformat`` writes as they are."""
-    if schema.get("type") == "datetime":
+    if schema["type"] == "datetime":
         return _before(_from_isoformat, schema)
     return map_schemas(schema, patient)
 
 
 def bounded(schema: Schema) -> Schema:
     """``schema`` for values from Python: it refuses integers beyond 64 bits, and takes parsed JSON."""
-    kind = schema.get("type")
+    kind = schema["type"]
     if kind == "int":
         if "gt" not in schema:
             schema = {"ge": INT64_MIN, **schema}

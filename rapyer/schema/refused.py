@@ -77,7 +77,7 @@ def _own_layers(schema: Schema) -> Iterator[Schema]:
 def _refusal(place: str, misread: Misread) -> ModelDefinitionError:
     return ModelDefinitionError(
         f"{place} would not come back from storage: {misread}; {_REMEDY}, or a type whose JSON form is "
-        "like no other's (in a union: a discriminator)"
+        "like no other's (in a union: a discriminator); what only an API shows is a computed_field"
     )
 
 
@@ -114,6 +114,6 @@ def _unstorable(schema: Schema, definitions: Definitions, seen: set[str]) -> Ite
         if key["type"] in _NO_KEYS and "serialization" not in key:
             yield f"a dict key that is a {_NO_KEYS[key['type']]}"
     for inner in inner_schemas(schema):
-        if "schema" in inner and inner.get("type", "-field").endswith("-field"):
+        if "schema" in inner and inner["type"].endswith("-field"):
             inner = inner["schema"]
         yield from _unstorable(inner, definitions, seen)

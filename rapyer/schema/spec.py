@@ -1,29 +1,25 @@
 """What an annotation says about a value: how it is validated, stored, navigated and described.
 
-:class:`ValueSpec` compiles the document schemas of :mod:`rapyer.schema.stored_form` and walks them. Values are
-only converted here; where they live and how they reach the server is not this module's business. The specs
-of classes and their fields are in :mod:`rapyer.schema.of_models`.
+:class:`ValueSpec` walks the document schemas of :mod:`rapyer.schema.stored_form`; how values are converted by
+them is in :mod:`rapyer.schema.conversion`. Where values live and how they reach the server is not this
+module's business. The specs of classes and their fields are in :mod:`rapyer.schema.of_models`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
+from pydantic import BaseModel
 
-from rapyer.errors import InvalidValueError
 from rapyer.paths import Path
 from rapyer.schema import constraints, walking, wording
 from rapyer.schema.constraints import Bounds
-from rapyer.schema.marks import count_subclasses, incomplete_subclasses
-from rapyer.schema.numbers import is_fragile
-from rapyer.schema.reading_form import Reading, bounded, differs, patient
-from rapyer.schema.stored_form import STORED_CONFIG, Stored, standing_alone
+from rapyer.schema.conversion import Converter, Origin
+from rapyer.schema.stored_form import standing_alone
 from rapyer.schema.walking import ANY, Schema
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -45,38 +41,7 @@ _JSON_ARGUMENTS = (
 _OF_CLASSES = ("model", "enum", "dataclass")
 
 
-class Origin:
-    """The document that specs are parts of: it notices subclasses that were defined since.
-
-    ``make`` makes its schema anew; the names in ``definitions`` stay, what they stand for may change.
-    """
-
-    __slots__ = ("_count", "_make", "_waiting", "definitions", "nested", "version")
-
-    def __init__(self, stored: Stored, make: Callable[[], Stored]) -> None:
-        self.definitions = dict(stored.definitions)
-        self.version = 0
-        self._make = make
-        self._note(stored)
-
-    def _note(self, stored: Stored) -> None:
-        self.nested = stored.nested
-        self._count = count_subclasses(stored.nested)
-        self._waiting = incomplete_subclasses(stored.nested)
-
-    def current(self) -> int:
-        """The version that holds now."""
-        if self._count != count_subclasses(self.nested) or (
-            self._waiting and any(cls.__pydantic_complete__ for cls in self._waiting)
-        ):
-            stored = self._make()
-            self.definitions.update(stored.definitions)
-            self._note(stored)
-            self.version += 1
-        return self.version
-
-
-class ValueSpec:
+class ValueSpec(Converter):
     """What one annotation says about one value.
 
     ``schema`` is the document schema of the value, ``core`` the part of it that describes the value
@@ -93,115 +58,13 @@ class ValueSpec:
         *,
         in_union: bool = False,
     ) -> None:
-        self.schema = schema
-        self.definitions = definitions
-        self.config = config
-        self._origin = origin if origin is not None and origin.nested else None
-        self._version = 0 if origin is None else origin.version
+        super().__init__(schema, definitions, config, origin)
         self._in_union = in_union
         self._children: dict[Any, ValueSpec] = {}
 
-    def _agree(self) -> None:
-        """Forget what was made before a nested class got a subclass."""
-        origin = self._origin
-        if origin is not None and self._version != origin.current():
-            self._version = origin.version
-            self._children = {}
-            for name in _MADE:
-                self.__dict__.pop(name, None)
-
-    # -- compiling -------------------------------------------------------------------------------
-
-    def _compile(self, change: Callable[[Schema], Schema] | None) -> SchemaValidator:
-        definitions, schema = self.definitions, self.schema
-        if change is not None:
-            definitions = walking.reachable(schema, definitions)
-            definitions = {name: _named(name, inner, change) for name, inner in definitions.items()}
-            schema = change(schema)
-        made = walking.complete(schema, definitions)
-        return SchemaValidator(cast(CoreSchema, made), self._core_config(), _use_prebuilt=False)
-
-    def _core_config(self) -> Any:
-        return {**self.config, **STORED_CONFIG}
-
-    @cached_property
-    def _validator(self) -> SchemaValidator:
-        return self._compile(bounded)
-
-    @cached_property
-    def _loader(self) -> SchemaValidator:
-        return self._compile(self._reading if differs(self.schema, self.definitions) else None)
-
-    @cached_property
-    def _reading(self) -> Callable[[Schema], Schema]:
-        return Reading(self.schema, self.definitions)
-
-    @cached_property
-    def _patient_loader(self) -> SchemaValidator:
-        reading = self._reading
-        return self._compile(lambda schema: patient(reading(schema)))
-
-    @cached_property
-    def _serializer(self) -> SchemaSerializer:
-        made = walking.complete(self.schema, self.definitions)
-        return SchemaSerializer(cast(CoreSchema, made), self._core_config(), _use_prebuilt=False)
-
-    # -- converting ------------------------------------------------------------------------------
-
-    def validate_python(self, value: Any) -> Any:
-        """The native value that ``value`` stands for; raises :class:`pydantic.ValidationError`."""
-        self._agree()
-        return self._validator.validate_python(value)
-
-    def validate_json(self, text: bytes | str) -> Any:
-        """The native value that stored JSON ``text`` stands for; raises ``ValidationError``.
-
-        A field is looked for under its own name; where that is absent, under the names that its
-        ``validation_alias`` allows.
-        """
-        self._agree()
-        try:
-            return self._loader.validate_json(text, by_alias=True, by_name=False)
-        except ValidationError as error:
-            if not any(entry["type"].startswith("datetime") for entry in error.errors()):
-                raise
-            return self._patient_loader.validate_json(text, by_alias=True, by_name=False)
-
-    def validate_assignment(self, model: BaseModel, name: str, value: Any) -> Any:
-        """Pydantic's validation of one assignment, field and model validators included."""
-        self._agree()
-        return self._validator.validate_assignment(model, name, value)
-
-    def to_json(self, value: Any) -> bytes:
-        """The stored form of ``value``, whatever of it is written: with the mark of a subclass.
-
-        Raises :class:`~rapyer.errors.InvalidValueError` for what JSON in Redis cannot hold exactly.
-        """
-        data = self._written(value)
-        is_fragile(data)  # refuses numbers that cannot be stored at all
-        return data
-
-    def is_written(self, value: Any, text: bytes) -> bool:
-        """Whether ``text``, which is stored, is the stored form of ``value``."""
-        self._agree()
-        try:
-            return self._serializer.to_json(value, by_alias=False, warnings=False) == text
-        except ValueError:
-            return False
-
-    def to_checked_json(self, value: Any) -> tuple[bytes, bool]:
-        """As :meth:`to_json`, and whether the server would misread a number (``is_fragile``)."""
-        data = self._written(value)
-        return data, is_fragile(data)
-
-    def _written(self, value: Any) -> bytes:
-        self._agree()
-        try:
-            return self._serializer.to_json(value, by_alias=False, warnings=False)
-        except ValueError as error:
-            raise InvalidValueError(
-                f"{self.describe()} cannot be stored as JSON: {error}"
-            ) from error
+    def _forget(self) -> None:
+        super()._forget()
+        self._children = {}
 
     def parse_text(self, text: str) -> Any:
         """The value that one command-line argument means for this annotation.
@@ -318,6 +181,13 @@ class ValueSpec:
             spec = self._children[name] = self._derived(schema, config)
         return spec
 
+    @property
+    def extra(self) -> ValueSpec:
+        """The spec of a model's fields beyond those that it declares (``extra="allow"``)."""
+        core = self.core
+        inner = walking.peel(core["schema"], self.definitions) if core["type"] == "model" else core
+        return self._child(..., inner.get("extras_schema"))
+
     def child(self, segment: str | int) -> ValueSpec:
         """The spec of what ``segment`` leads to; accepts anything where nothing is known.
 
@@ -336,7 +206,7 @@ class ValueSpec:
             child = spec.child(segment)
             if child.schema is not ANY:
                 return child
-        return self._child(object, None)
+        return self.extra
 
     @cached_property
     def _alternatives(self) -> list[ValueSpec]:
@@ -480,16 +350,6 @@ class ValueSpec:
     def choices(self) -> list[str]:
         """The values of an enum, Literal or bool; empty for open types."""
         return wording.choices(self.core)
-
-
-_MADE = tuple(name for name, made in vars(ValueSpec).items() if isinstance(made, cached_property))
-"""What a spec makes of its schema when it is first asked."""
-
-
-def _named(name: str, schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """A definition after ``change``, which may have put something around it."""
-    bare = {key: value for key, value in schema.items() if key != "ref"}
-    return {**change(bare), "ref": name}
 
 
 def _as_json(text: str) -> str:

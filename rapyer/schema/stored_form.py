@@ -58,6 +58,9 @@ def from_timestamp(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
 
 
+_WRITERS = (encode_base64, datetime.isoformat, to_timestamp, tuple)
+
+
 def _serializer(function: Callable[[Any], Any], kind: str = "str") -> Schema:
     return {
         "type": "function-plain",
@@ -72,9 +75,7 @@ def is_of_the_user(serialization: Schema | None) -> bool:
     if serialization is None:
         return False
     function = serialization.get("function")
-    return function not in (encode_base64, datetime.isoformat, to_timestamp) and not isinstance(
-        function, finite.FiniteWriter
-    )
+    return function not in _WRITERS and not isinstance(function, finite.FiniteWriter)
 
 
 def is_timestamp(schema: Schema) -> bool:
@@ -128,6 +129,17 @@ _REWRITES: dict[str, Callable[[Schema], Schema]] = {
     "typed-dict-field": _rewrite_field,
     "named-tuple-field": _rewrite_field,
 }
+
+
+def _written_as_tuple(schema: Schema) -> Schema:
+    """A named tuple as Pydantic before 2.14 has it: a call, whose items are written as whatever they are."""
+    cls, parameters = schema["function"], schema["arguments_schema"].get("arguments_schema")
+    if not hasattr(cls, "_fields") or "serialization" in schema:
+        return schema
+    items = [parameter["schema"] for parameter in parameters]
+    written = {"type": "tuple", "items_schema": items}
+    serialization = {"type": "function-plain", "function": tuple, "return_schema": written}
+    return {**schema, "serialization": serialization}
 
 
 def nullable_by_default(schema: Schema) -> Schema:
@@ -189,7 +201,7 @@ class _Builder:
         return _reference(itself if itself in self.definitions else name)
 
     def convert(self, schema: Schema) -> Schema:
-        kind = schema.get("type")  # the parameters of a call have none
+        kind = schema["type"]
         if kind == "definitions":
             self._take(schema)
             return self.convert(schema["schema"])
@@ -220,10 +232,11 @@ class _Builder:
     def _rewrite(self, schema: Schema) -> Schema:
         if OUTSIDE in schema.get("metadata", ()):
             schema = schema["schema"]
-        rewrite = _REWRITES.get(schema.get("type", ""))
+        rewrite = _REWRITES.get(schema["type"])
         if rewrite is not None:
             schema = rewrite(schema)
-        return map_schemas(schema, self.convert)
+        schema = map_schemas(schema, self.convert)
+        return _written_as_tuple(schema) if schema["type"] == "call" else schema
 
     def _rewrite_named(self, schema: Schema) -> Schema:
         return self._rewrite({key: value for key, value in schema.items() if key != "ref"})

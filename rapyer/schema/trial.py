@@ -33,6 +33,7 @@ _SURE = frozenset(
     {"str", "int", "float", "bool", "none", "any", "bytes", "datetime", "date", "time", "timedelta"}
     | {"decimal", "uuid", "url", "multi-host-url", "list", "set", "frozenset", "deque", "tuple"}
     | {"default", "nullable", "definition-ref", "model", "typed-dict", "named-tuple", "dataclass"}
+    | {"call"}
 )
 _SURE_KEYS = frozenset({"str", "int", "uuid", "date", "decimal", "any"})
 _KINDS_OF_PARTS = frozenset({"model-fields", "dataclass-args"})
@@ -80,9 +81,9 @@ def _parts(core: Schema) -> list[Schema]:
         return [part for arm in inner_schemas(core) for part in _parts(arm)]
     found: list[Schema] = []
     for inner in inner_schemas(core):
-        if inner.get("type", "").endswith("-field"):
+        if inner["type"].endswith("-field"):
             found.append(inner["schema"])
-        elif inner.get("type") in _KINDS_OF_PARTS or core["type"] in ("model", "dataclass"):
+        elif inner["type"] in _KINDS_OF_PARTS or core["type"] in ("model", "dataclass"):
             found += _parts(inner)
         else:
             found.append(inner)

@@ -44,7 +44,9 @@ def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """``schema`` with ``change`` applied to each schema directly inside it; the rest is shared."""
     changed = dict(schema)
     for name, value in schema.items():
-        if name in _PARTS:
+        if name == "arguments_schema" and isinstance(value, list):  # parameters, no schemas
+            changed[name] = [{**one, "schema": change(one["schema"])} for one in value]
+        elif name in _PARTS:
             changed[name] = [*map(change, value)] if isinstance(value, list) else change(value)
         elif name == "fields" and isinstance(value, dict):
             changed[name] = {key: change(field) for key, field in value.items()}
@@ -68,6 +70,8 @@ def inner_schemas(schema: Schema) -> list[Schema]:
             if isinstance(value, dict):
                 found += [value] if name in _PARTS else value.values()
             else:
+                if name == "arguments_schema":
+                    value = [one["schema"] for one in value]
                 parts = (one[0] if isinstance(one, tuple) else one for one in value)
                 found += [one for one in parts if isinstance(one, dict)]
     return found
@@ -79,8 +83,7 @@ def everything(schema: Schema, definitions: Definitions) -> Iterator[Schema]:
     waiting = [schema]
     while waiting:
         schema = waiting.pop()
-        if "type" in schema:  # the parameters of a call have none
-            yield schema
+        yield schema
         name = schema.get("schema_ref")
         if name is None:
             waiting += inner_schemas(schema)

@@ -81,6 +81,8 @@ def describe(schema: Schema, definitions: Definitions) -> str:
         return " | ".join(repr(value) for value in core["expected"])
     if kind in ("model", "enum", "dataclass", "named-tuple"):
         return str(core["cls"].__name__)
+    if kind == "call":
+        return str(getattr(core["function"], "__name__", kind))
     if kind in ("union", "tagged-union"):
         return " | ".join(dict.fromkeys(inner(arm) for arm in arms(core)))
     return str(_NAMES.get(kind, kind)) + _constraints(core)

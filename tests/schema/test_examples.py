@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field, create_model
 
 from rapyer import AtomicRedisModel
 from rapyer.schema.of_models import model_spec
-from rapyer.schema.wording import example
 
 
 class Hue(enum.Enum):
@@ -46,5 +45,5 @@ ANNOTATIONS: list[Any] = [
 def test_the_example_of_a_field_is_a_value_of_it(annotation: Any) -> None:
     model = create_model("Shown", __base__=AtomicRedisModel, value=(annotation, ...))
     spec = model_spec(model).field("value")
-    value = spec.parse_text(example(spec))
+    value = spec.parse_text(spec.example())
     assert spec.validate_json(spec.to_json(value)) == value

@@ -258,6 +258,19 @@ def test_plain_texts_are_not_constrained() -> None:
     assert spec_of(dict[str, int]).key.takes_any_text
 
 
+def test_extra_fields_have_the_type_that_the_model_gives_them() -> None:
+    class Open(AtomicRedisModel):
+        model_config = ConfigDict(extra="allow")
+        __pydantic_extra__: dict[str, int]
+        a: str = ""
+
+    spec = model_spec(Open)
+    assert spec.child("b").core["type"] == "int"
+    with pytest.raises(ValidationError):
+        spec.extra.validate_python("text")
+    assert model_spec(Everything).extra.core["type"] == "any"
+
+
 def test_entries_of_a_typed_dict_do_not_come_and_go() -> None:
     spec = spec_of(Movie)
     assert not spec.is_unlimited
