@@ -46,8 +46,8 @@ class Arrival:
         """Whether the list or dict had unsaved edits before the change, where that is applied already."""
         self.stale: list[Any] = []
         self.edited_stale: set[int] = set()
-        self.said: list[tuple[Path, Any]] | None = None
-        """Everything that was said, where somebody wants to know."""
+        self.said: Callable[[Path, Any], None] | None = None
+        """Told of everything that is said, where somebody wants to know."""
 
     # -- what the server has ---------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ class Arrival:
         if state.flying > 1:
             state.news.append(News(self.stamp, path, text))
         if self.said is not None:
-            self.said.append((path, text))
+            self.said(path, text)
 
     def _forget_edit(self, known: Known, path: Path, text: Any) -> None:
         """A field needs no note when it is, locally, what the server has; a mutable value does."""

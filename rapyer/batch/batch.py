@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer.batch.arrival import is_edited
 from rapyer.batch.change import Change, Queued, QueuedOperation
 from rapyer.batch.commit import commit, session_of
+from rapyer.batch.guarding import guarded
 from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
@@ -75,6 +76,11 @@ class Touched:
 
 class Batch:
     """Changes that are applied together or not at all."""
+
+    __slots__ = (
+        *("_document", "_documents", "_key", "_key_guard", "_lent", "_watched", "_work"),
+        *("__weakref__", "containers", "detached", "operations", "scopes", "task"),
+    )
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
@@ -155,7 +161,7 @@ class Batch:
         if change.echoes:
             self._requeue_bypassed(change.owner)
             self._touch(change, document, path)
-        steps = change.primitives(path)
+        steps = guarded(document, change.primitives(path))
         touched = change.touched
         if touched is None:
             local = change.local()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer import connections
 from rapyer.batch.change import QueuedOperation
+from rapyer.batch.guarding import validate_last
 from rapyer.batch.settling import Settling
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.paths import Path
@@ -84,6 +85,7 @@ class Part:
         for _, operation in self.operations:
             key = operation.key
             steps += [(key, step) for step in operation.steps]
+        validate_last(steps)
         if self._refreshes is None:
             self._refreshes = self._wanted_refreshes(steps)
         steps += self._refreshes

@@ -9,6 +9,7 @@ from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, Queued
 from rapyer.batch.commit import ECHO, refresh_of, session_of, sets_ttl
 from rapyer.batch.fate import applied_error, fate_is_unknown, lose
+from rapyer.batch.guarding import guarded
 from rapyer.batch.reading import read_plainly
 from rapyer.batch.reading_again import read_again
 from rapyer.script.call import Primitive, Refused, Step, submit
@@ -33,7 +34,7 @@ async def perform(change: Change) -> Any:
     if change.effect != "read" and (guard := kind.key_guard(document)) is not None:
         guard(change.verb, path, change.texts)
     key = kind.key(document)
-    primitives = change.primitives(path)
+    primitives = guarded(document, change.primitives(path))
     steps: list[Step] = [(key, step) for step in primitives]
     refresh = refresh_of(document)
     if refresh is not None and not sets_ttl(primitives):

@@ -6,6 +6,7 @@ Nothing is taken back here whatever happens: the server has it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rapyer.batch.arrival import Arrival, tell
@@ -80,6 +81,15 @@ def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
     return found
 
 
+def _add(said: list[tuple[Any, Path, Any]], document: Any, path: Path, text: Any) -> None:
+    said.append((document, path, text))
+
+
+def _covers(place: Path, path: Path) -> bool:
+    """Whether what was said of ``place`` says it of ``path``, too."""
+    return path[: len(place)] == place
+
+
 class _PartSettling:
     """The answers of one server."""
 
@@ -95,9 +105,11 @@ class _PartSettling:
             if all(instance is not operation.document for instance in instances):
                 instances.append(operation.document)
         self._shared = {key: several for key, several in keys.items() if len(several) > 1}
-        for several in self._shared.values():
+        self._said: dict[str, list[tuple[Any, Path, Any]]] = {}
+        for key, several in self._shared.items():
+            said = self._said[key] = []
             for document in several:
-                self._arrivals[id(document)].said = []
+                self._arrivals[id(document)].said = partial(_add, said, document)
 
     def _arrival(self, document: Any) -> Arrival:
         state = document_state(document)
@@ -194,15 +206,15 @@ class _PartSettling:
                 self._failed(operation, [text], error)
 
     def _tell_the_other_instances(self) -> None:
-        for several in self._shared.values():
-            for document in several:
-                said = self._arrivals[id(document)].said or []
-                facts: list[tuple[Path, Any]] = list(said)
-                self._arrivals[id(document)].said = None
+        for key, several in self._shared.items():
+            said = self._said[key]
+            for position, (document, path, text) in enumerate(said):
+                later = said[position + 1 :]
                 for other in several:
-                    if other is not document:
-                        for path, text in facts:
-                            tell(other, document_state(other), path, text)
+                    if other is not document and not any(
+                        teller is other and _covers(place, path) for teller, place, _ in later
+                    ):
+                        tell(other, document_state(other), path, text)
 
     def _failed(self, operation: QueuedOperation, answers: Sequence[Any], error: Exception) -> None:
         problem = applied_error(operation.document, operation.change.verb, answers, error)

@@ -19,7 +19,7 @@ from rapyer.script.call import Primitive
 from rapyer.state.document import capture
 from rapyer.state.known import ABSENT
 from rapyer.state.node import Node, find, set_state
-from rapyer.state.wrapping import is_unchanging, live, native
+from rapyer.state.wrapping import copy_natively, is_unchanging, live, native
 from rapyer.types.base import RedisType
 from rapyer.types.container import pending_steps
 from rapyer.types.inplace import Increment, change_of_step
@@ -265,6 +265,22 @@ def set_fields(model: Any, changes: Mapping[str, Any], verb: str = "update") -> 
     for name in own:
         _part(model, name, in_block=False)
     return FieldsSet(verb, model, own, texts)
+
+
+def changed_copy(model: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of ``model`` on its own in which the fields ``changes`` have other values, frozen ones too."""
+    copy = copy_natively(model)
+    fields = type(model).__pydantic_fields__
+    for name, value in changes.items():
+        if name not in fields:
+            known = ", ".join(fields)
+            raise TypeError(f"{type(model).__name__} has no field {name!r}; it has {known}")
+        valid = _spec(copy, name).validate_python(unwrapped(value))
+        copy.__dict__[name] = own_copy(valid)
+        copy.__pydantic_fields_set__.add(name)
+    if type(model).model_config.get("validate_assignment") and changes:
+        type(model).model_validate(copy.__dict__)
+    return copy
 
 
 def own_copy(value: Any) -> Any:

@@ -13,6 +13,8 @@ from rapyer.models.loading import load_document
 from rapyer.models.node import ModelKind
 from rapyer.models.whole import loaded, value_at
 from rapyer.paths import Path
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 from rapyer.state.document import DocumentState, document_state
 from rapyer.state.known import ABSENT
 from rapyer.state.node import STATE, DocumentKind, KeyGuard, Node, key_of, set_state, state_of
@@ -34,6 +36,9 @@ class AtomicModelKind(ModelKind, DocumentKind):
         if type(document).__rapyer_key_field__ is None:
             return None
         return partial(_refuse_key_change, document)
+
+    def document_spec(self, document: Any) -> ValueSpec | None:
+        return model_spec(type(document))
 
     def refresh(self, document: Any) -> int | None:
         return refresh_of(type(document).Meta)

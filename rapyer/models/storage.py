@@ -11,7 +11,6 @@ from pydantic import ConfigDict
 
 from rapyer import connections
 from rapyer.batch.batch import Pipeline, current_batch, pipeline
-from rapyer.batch.change import Queued
 from rapyer.batch.commit import session_of
 from rapyer.batch.fate import fate_is_unknown
 from rapyer.batch.perform import perform
@@ -25,6 +24,7 @@ from rapyer.errors import (
 )
 from rapyer.fields import RapyerKey
 from rapyer.keyspace import registry
+from rapyer.models.assignment import changed_copy
 from rapyer.models.differing import ChangesSaved, changed_places
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import load_document, with_unread
@@ -42,8 +42,7 @@ from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.state.document import DocumentState, document_state, only_of
 from rapyer.state.node import Document, key_of, locate, parent_of
-from rapyer.state.wrapping import copy_natively
-from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
+from rapyer.types.placed import PlaceSaved, load_place
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
@@ -152,8 +151,7 @@ class Storage(Embedded, Document):
         EVALSHA (JSON.GET).
         """
         if parent_of(self) is not None:
-            queued = await perform(PlaceLoaded(self))
-            return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
+            return await load_place(self)  # type: ignore[no-any-return]
         await perform(DocumentLoaded(self))
         return self
 
@@ -267,20 +265,22 @@ class Storage(Embedded, Document):
         return copy
 
     async def duplicate_many(self, count: int, **changes: Any) -> list[Self]:
-        """Save ``count`` copies under new pks and return them. Sends one EVALSHA for each."""
+        """Save ``count`` copies under new pks, all or none, and return them. Sends one EVALSHA.
+
+        In a cluster one after the other, as they are in different slots."""
         key_field = type(self).__rapyer_key_field__
         if key_field is not None and (key_field not in changes or count > 1):
             raise KeyExistsError(
                 f"{self.__rapyer_node__.key(self)}: a copy needs its own {key_field}: duplicate({key_field}=…)"
             )
-        copies = []
-        for _ in range(count):
-            copy = copy_natively(self)
-            for name, value in changes.items():
-                setattr(copy, name, value)
-            copies.append(copy)
-        for copy in copies:
-            await copy.save(nx=True)
+        copies = [changed_copy(self, changes) for _ in range(count)]
+        if count == 1 or current_batch() is not None or self._session().is_cluster:
+            for copy in copies:
+                await copy.save(nx=True)
+        else:
+            async with pipeline(*copies):
+                for copy in copies:
+                    await copy.save(nx=True)
         return copies
 
     async def set_ttl(self, seconds: float | timedelta | None) -> None:

@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from rapyer.batch.batch import apply_now
-from rapyer.batch.change import Queued
 from rapyer.batch.perform import perform
 from rapyer.models.assignment import assign_extra, assign_field, delete_field, set_fields
 from rapyer.models.live_fields import LiveField
@@ -31,7 +30,7 @@ from rapyer.state.node import (
 )
 from rapyer.state.wrapping import copy_natively, native, register_family
 from rapyer.types.location import Located
-from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
+from rapyer.types.placed import PlaceSaved, load_place
 
 
 class Embedded(ModelNode, Located):
@@ -142,8 +141,7 @@ class View(Embedded):
 
     async def load(self) -> Self:
         """Read the stored value of this model's place into it. Sends one EVALSHA (JSON.GET)."""
-        queued = await perform(PlaceLoaded(self))
-        return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
+        return await load_place(self)  # type: ignore[no-any-return]
 
     asave, aload = save, load
 

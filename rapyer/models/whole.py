@@ -49,7 +49,7 @@ class DocumentSaved(Change):
     def settle(self, arrival: Arrival) -> None:
         saved(self.owner, self._places)
         if arrival.said is not None:
-            arrival.said.append(((), self.text))
+            arrival.said((), self.text)
 
 
 def saved(document: Any, places: Mapping[Path, Any]) -> None:

@@ -180,6 +180,10 @@ class DocumentKind(NodeKind):
     def watched(self, document: Any, text: bytes) -> None:
         """Take over what others changed since the document was last read; ``text`` is what is stored."""
 
+    def document_spec(self, document: Any) -> ValueSpec | None:
+        """What is said of the whole document; None where nobody says anything."""
+        return None
+
     def lend_handed_out(self, document: Any, batch: Any) -> None:
         """Let ``batch`` notice when values that were handed out before it began are changed in place."""
 

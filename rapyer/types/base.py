@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from rapyer.batch.change import Queued
 from rapyer.batch.perform import perform
 from rapyer.operations import register_operations
 from rapyer.types.location import Located
-from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
+from rapyer.types.placed import PlaceSaved, load_place
 
 
 class RedisType(Located):
@@ -55,8 +54,7 @@ class RedisType(Located):
         :class:`~rapyer.errors.DocumentError` when the stored value does not fit the annotation. Sends
         one EVALSHA (JSON.GET).
         """
-        queued = await perform(PlaceLoaded(self))
-        return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
+        return await load_place(self)  # type: ignore[no-any-return]
 
     asave = save
     aload = load

@@ -138,7 +138,7 @@ class DictKind(ContainerKind):
     def valid_key(self, node: Any, key: Any) -> Any:
         """``key`` as this dict holds it; raises :class:`pydantic.ValidationError`."""
         spec = self.spec_of(node)
-        if spec.core["type"] == "typed-dict" or (type(key) is str and spec.key.takes_any_text):
+        if type(key) is str and spec.key.takes_any_text:
             return key
         return spec.key.validate_python(key)
 

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rapyer.batch.arrival import Arrival
-from rapyer.batch.change import Change
+from rapyer.batch.change import Change, Queued
+from rapyer.batch.perform import perform
 from rapyer.errors import DetachedError
 from rapyer.paths import Path, format_target
 from rapyer.schema.document_errors import document_error
@@ -39,11 +40,13 @@ class PlaceSaved(Change):
 class PlaceLoaded(Change):
     """The local value of a place becomes what is stored there. Sends JSON.GET."""
 
-    __slots__ = ("_key", "_path", "_spec", "owner", "touched", "verb")
+    __slots__ = ("_key", "_path", "_spec", "owner", "standing", "touched", "verb")
     effect = "read"
 
     def __init__(self, owner: Any) -> None:
         self.verb, self.owner, self.touched = "load", owner, None
+        self.standing = owner
+        """What stands there now: the owner itself, if it could be made equal to what is stored."""
         document, self._path = locate(owner)
         self._key = key_of(document)
         parent, place = standing_at(owner)
@@ -68,7 +71,7 @@ class PlaceLoaded(Change):
         except DetachedError:
             arrival.say((), arrival.answers[0])
             return
-        kind.take(parent, place, fresh)
+        self.standing = kind.take(parent, place, fresh)
         text = kind.child_spec(parent, place).to_json(kind.raw(parent, place))
         arrival.say((), text)
 
@@ -79,9 +82,8 @@ def standing_at(value: Any) -> tuple[Any, Any]:
     return parent, parent.__rapyer_node__.place_of(parent, value)
 
 
-def current(value: Any) -> Any:
-    """What stands where ``value`` stood: itself, or what has succeeded an immutable value."""
-    parent = parent_of(value)
-    kind = parent.__rapyer_node__
-    place = kind.place_of(parent, value)
-    return kind.put(parent, place, kind.raw(parent, place))
+async def load_place(owner: Any) -> Any:
+    """Read what is stored where ``owner`` stands; returns the live value there, or what is queued."""
+    change = PlaceLoaded(owner)
+    queued = await perform(change)
+    return queued if isinstance(queued, Queued) else change.standing
