@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from rapyer.batch.batch import current_batch
+from rapyer.collection import Collection
 from rapyer.config import AsyncClient, RedisConfig, client_of, refresh_of
 from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.keyspace import registry
-from rapyer.models.collection import Collection
-from rapyer.models.keys import check_key_unchanged, key_change, key_text, pk_of
+from rapyer.keyspace.keys import key_text, own_key
+from rapyer.models.keys import check_key_unchanged, key_change, pk_of
 from rapyer.models.loading import FAILED, PK
 from rapyer.models.metaclass import ModelMeta
 from rapyer.models.node import SLOTS
@@ -105,7 +106,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
         return tuple(getattr(self, FAILED, None) or ())
 
     def __rapyer_key__(self) -> str:
-        return f"{type(self).class_key_initials()}:{pk_of(self)}"
+        return own_key(type(self), pk_of(self))
 
     def __rapyer_client__(self) -> AsyncClient:
         return client_of(type(self).Meta, type(self).__name__)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import redis.exceptions
-
+from rapyer import connections
 from rapyer.errors import MissingModuleError
-from rapyer.expressions.expression import Expression
-from rapyer.keyspace.texts import Ownership, as_keys, scanned_keys, session_of_model, unseen
+from rapyer.expressions.conditions import Expression
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.registry import Ownership
+from rapyer.keyspace.scan import as_keys, scanned_keys, session_of_model, unseen
 from rapyer.search.index import (
     as_mapping,
     differences,
@@ -26,9 +27,6 @@ from rapyer.search.index import (
 )
 from rapyer.search.index_fields import index_schema
 from rapyer.search.index_query import Query
-
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
 
 _BATCH = b"1000"
 
@@ -42,7 +40,7 @@ class _Plan:
 
 
 async def candidate_keys(
-    model: type[AtomicRedisModel], expression: Expression
+    model: type[ModelClass], expression: Expression
 ) -> AsyncGenerator[list[str], None]:
     """The keys of all documents that may match, in lists, each key once.
 
@@ -64,7 +62,7 @@ async def candidate_keys(
             yield group
 
 
-async def explain(model: type[AtomicRedisModel], expression: Expression | None) -> str:
+async def explain(model: type[ModelClass], expression: Expression | None) -> str:
     """``index: <query>``, or ``scan: <why>``."""
     if expression is None:
         return "scan: all documents are wanted"
@@ -72,7 +70,7 @@ async def explain(model: type[AtomicRedisModel], expression: Expression | None) 
     return f"index: {plan.text}" if isinstance(plan, _Plan) else f"scan: {plan}"
 
 
-async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan | str:
+async def _plan(model: type[ModelClass], expression: Expression) -> _Plan | str:
     """How to ask the index, or why it cannot be asked."""
     schema = index_schema(model)
     if not schema.fields:
@@ -91,7 +89,7 @@ async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan 
         state = await index_state(session, model)
     except MissingModuleError:
         return "the server has no search module"
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         return f"the index {name} cannot be asked: {error}"
     if state is None:
         return f"there is no index {name}; {model.__name__}.create_index() creates it"
@@ -114,7 +112,7 @@ class _Completeness:
 
 
 async def _asked(
-    model: type[AtomicRedisModel], plan: _Plan, complete: _Completeness
+    model: type[ModelClass], plan: _Plan, complete: _Completeness
 ) -> AsyncGenerator[list[bytes], None]:
     session, name = session_of_model(model), index_name(model)
     # Grouping makes the server finish the search before it answers; a cursor over a search that is
@@ -129,7 +127,7 @@ async def _asked(
         while True:
             try:
                 reply, cursor = await session.execute(*command, write=False)
-            except redis.exceptions.ResponseError:
+            except connections.ResponseError:
                 cursor = 0  # the index or the cursor is gone
                 return
             page = _keys_in(reply)
