@@ -42,11 +42,8 @@ async def init_rapyer(
     (and FT.CREATE when asked for).
     """
     configs, own = _configs()
-    given = {id(config.redis): config.redis for config in own}
     url = _url(redis)
     client = cast("AsyncClient | None", redis if url is None else connections.client_from_url(url))
-    for own_client in given.values():
-        await connections.check_server(own_client)
     if client is not None:
         try:
             await connections.check_server(client)
@@ -57,9 +54,10 @@ async def init_rapyer(
         await _close([config.install(client, owned=url is not None) for config in configs])
     else:
         known = {id(config.redis): config.redis for config in configs if config.redis is not None}
-        for default in known.values():
-            await connections.check_server(default)
-        client = next(iter([*known.values(), *given.values()]), None)
+        known.update({id(config.redis): config.redis for config in own})
+        for configured in known.values():
+            await connections.check_server(configured)
+        client = next(iter(known.values()), None)
         if client is None:
             raise ConfigurationError("init_rapyer() needs a URL or client: no model has one yet")
     if ttl is not _UNSET:

@@ -19,7 +19,7 @@ from rapyer.keyspace import registry
 from rapyer.keyspace.keys import key_of, own_key
 from rapyer.keyspace.model_class import ModelClass
 from rapyer.keyspace.not_json import is_not_json, not_json
-from rapyer.keyspace.scan import as_sent
+from rapyer.keyspace.spelling import as_sent
 from rapyer.keyspace.texts import Entry, by_session, slot_groups
 from rapyer.models.keys import pk_of
 from rapyer.models.loading import PK

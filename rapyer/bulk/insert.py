@@ -23,7 +23,8 @@ from rapyer.fields import RapyerKey
 from rapyer.keyspace import registry
 from rapyer.keyspace.keys import own_key
 from rapyer.keyspace.not_json import is_not_json
-from rapyer.keyspace.scan import as_sent, session_of_model
+from rapyer.keyspace.scan import session_of_model
+from rapyer.keyspace.spelling import as_sent
 from rapyer.keyspace.texts import CHUNK, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread

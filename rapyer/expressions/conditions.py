@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from rapyer.errors import ExpressionError
 from rapyer.expressions.operands import Operator
-from rapyer.expressions.place import Place
+from rapyer.expressions.place import Place, unwrapped
 
 
 class Expression:
@@ -61,6 +61,20 @@ def _parts(kind: type[And] | type[Or], *expressions: Expression) -> tuple[Expres
     return tuple(parts)
 
 
+def _decided(parts: tuple[Expression, ...], document: Any, decisive: bool) -> bool:
+    """``decisive`` if one of the parts is; what cannot be compared is an error only where it matters."""
+    undecided = None
+    for part in parts:
+        try:
+            if part.matches(document, strict=True) is decisive:
+                return decisive
+        except ExpressionError as error:
+            undecided = error
+    if undecided is not None:
+        raise undecided
+    return not decisive
+
+
 @dataclass(frozen=True, slots=True)
 class And(Expression):
     """All parts match."""
@@ -68,7 +82,9 @@ class And(Expression):
     parts: tuple[Expression, ...]
 
     def matches(self, document: Any, *, strict: bool = False) -> bool:
-        return all(part.matches(document, strict=strict) for part in self.parts)
+        if not strict:
+            return all(part.matches(document) for part in self.parts)
+        return _decided(self.parts, document, False)
 
     def models(self) -> Iterator[type[BaseModel]]:
         for part in self.parts:
@@ -85,7 +101,9 @@ class Or(Expression):
     parts: tuple[Expression, ...]
 
     def matches(self, document: Any, *, strict: bool = False) -> bool:
-        return any(part.matches(document, strict=strict) for part in self.parts)
+        if not strict:
+            return any(part.matches(document) for part in self.parts)
+        return _decided(self.parts, document, True)
 
     def models(self) -> Iterator[type[BaseModel]]:
         for part in self.parts:
@@ -151,7 +169,9 @@ class Comparison(Expression):
     def matches(self, document: Any, *, strict: bool = False) -> bool:
         operand = self.operand
         if isinstance(operand, Place):
-            operand = unwrapped(operand.read(document))
+            operand = operand.read(document)
+            if self.operator != "contains":  # what is in a list is compared as it is
+                operand = unwrapped(operand)
         return self.holds(unwrapped(self.place.read(document)), operand, strict=strict)
 
     def holds(self, value: Any, operand: Any, *, strict: bool = False) -> bool:
@@ -219,13 +239,6 @@ class Comparison(Expression):
 _WITH_OR_WITHOUT_ZONE = (datetime, time)
 _NESTING = (list, tuple, dict, BaseModel)
 _COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
-
-
-def unwrapped(value: Any) -> Any:
-    """``value``, or what a root model is around."""
-    while isinstance(value, BaseModel) and type(value).__pydantic_root_model__:
-        value = value.__dict__["root"]
-    return value
 
 
 def _is_in(value: Any, options: Any) -> bool:

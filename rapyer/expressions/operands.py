@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, SchemaValidator
 
 from rapyer.errors import ExpressionError
 from rapyer.expressions.navigating import OPEN, SEQUENCES, item_specs, kinds, leaves
+from rapyer.expressions.place import unwrapped
 from rapyer.schema.native import native
 from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.schema.stored_form import STORED_CONFIG, Schema, map_schemas
@@ -73,7 +74,7 @@ def operands(
             for item in value
             for option in _read(name, specs, native(item), zoneless_is_utc=zoneless_is_utc)
         ]
-        return [(tuple(option for option, _ in options), any(utc for _, utc in options))]
+        return [(tuple(unwrapped(option) for option, _ in options), any(utc for _, utc in options))]
     value = native(value)
     if operator == "contains":
         found = _parts(name, specs, value, zoneless_is_utc)
@@ -82,7 +83,8 @@ def operands(
     else:
         if value is None and operator not in ("==", "!="):
             raise ExpressionError(f"{name}: nothing is {operator} None; use == None or != None")
-        found = _read(name, specs, value, zoneless_is_utc=zoneless_is_utc)
+        readings = _read(name, specs, value, zoneless_is_utc=zoneless_is_utc)
+        found = [(unwrapped(reading), utc) for reading, utc in readings]
     return found if operator in ("==", "!=", "contains") else found[:1]
 
 

@@ -14,10 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from rapyer.errors import ExpressionError
-from rapyer.expressions.conditions import unwrapped
 from rapyer.expressions.expression import Descending, FieldReference, Model
 from rapyer.expressions.parsing import parse_reference
-from rapyer.expressions.place import Place
+from rapyer.expressions.place import Place, unwrapped
 
 T = TypeVar("T")
 SortField: TypeAlias = "str | FieldReference | Descending | Any"

@@ -57,3 +57,10 @@ def _step(value: Any, segment: Any) -> Any:
     if is_dataclass(value) and isinstance(segment, str):
         return getattr(value, segment, None)
     return None
+
+
+def unwrapped(value: Any) -> Any:
+    """``value``, or what a root model is around."""
+    while isinstance(value, BaseModel) and type(value).__pydantic_root_model__:
+        value = value.__dict__["root"]
+    return value

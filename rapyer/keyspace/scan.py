@@ -1,9 +1,9 @@
-"""Which documents there are: SCAN in pages (never KEYS), the escaping of its patterns, keys on the wire."""
+"""Which documents there are: SCAN in pages, never KEYS."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rapyer import connections
 from rapyer.config import client_of
 from rapyer.keyspace.model_class import ModelClass
 from rapyer.keyspace.registry import Ownership
+from rapyer.keyspace.spelling import as_keys, as_sent, escaped_glob
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
@@ -18,25 +19,11 @@ if TYPE_CHECKING:
 _SCAN_COUNT = b"2000"
 """How many keys one SCAN looks at, for which the server needs a millisecond."""
 _JSON_TYPE = b"ReJSON-RL"
-_SPECIAL_IN_GLOB = "\\*?[]^"
 
 
 def session_of_model(model: type[ModelClass]) -> Session:
     """The session of the client that ``model`` uses."""
     return connections.Session.of(client_of(model.Meta, model.__name__))
-
-
-def as_sent(key: str) -> bytes:
-    """A key as it is on the server; keys that are not UTF-8 come back as they were read."""
-    return key.encode("utf-8", "surrogateescape")
-
-
-def as_keys(words: Sequence[bytes]) -> list[str]:
-    """The inverse of :func:`as_sent`, for many."""
-    try:
-        return list(map(bytes.decode, words))
-    except UnicodeDecodeError:
-        return [word.decode("utf-8", "surrogateescape") for word in words]
 
 
 def unseen(words: list[bytes], seen: set[bytes]) -> list[bytes]:
@@ -48,11 +35,6 @@ def unseen(words: list[bytes], seen: set[bytes]) -> list[bytes]:
     fresh = [word for word in dict.fromkeys(words) if word not in seen]
     seen.update(fresh)
     return fresh
-
-
-def escaped_glob(text: str) -> str:
-    """``text`` as a pattern of SCAN that matches nothing else."""
-    return "".join(f"\\{c}" if c in _SPECIAL_IN_GLOB else c for c in text)
 
 
 async def is_document(model: type[ModelClass], key: str) -> bool:

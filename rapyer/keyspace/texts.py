@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from rapyer import connections
 from rapyer.config import refresh_of
 from rapyer.keyspace.model_class import ModelClass
-from rapyer.keyspace.scan import as_sent, session_of_model
+from rapyer.keyspace.scan import session_of_model
+from rapyer.keyspace.spelling import as_sent
 
 if TYPE_CHECKING:
     from rapyer.connections import Session

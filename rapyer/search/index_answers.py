@@ -17,7 +17,8 @@ from rapyer.errors import MissingModuleError
 from rapyer.expressions.conditions import Expression
 from rapyer.keyspace.model_class import ModelClass
 from rapyer.keyspace.registry import Ownership
-from rapyer.keyspace.scan import as_keys, scanned_keys, session_of_model, unseen
+from rapyer.keyspace.scan import scanned_keys, session_of_model, unseen
+from rapyer.keyspace.spelling import as_keys
 from rapyer.search.index import (
     as_mapping,
     differences,
@@ -26,6 +27,7 @@ from rapyer.search.index import (
     obstacle_to_indexes,
 )
 from rapyer.search.index_fields import index_schema
+from rapyer.search.index_filter import filter_of
 from rapyer.search.index_query import Query
 
 _BATCH = b"1000"
@@ -37,6 +39,12 @@ class _Plan:
 
     text: str
     parameters: list[bytes]
+    filter: str | None = None
+    loaded: tuple[str, ...] = ()
+    """The names of the fields that the filter looks at."""
+
+    def __str__(self) -> str:
+        return self.text if self.filter is None else f"{self.text} filtered by {self.filter}"
 
 
 async def candidate_keys(
@@ -67,7 +75,7 @@ async def explain(model: type[ModelClass], expression: Expression | None) -> str
     if expression is None:
         return "scan: all documents are wanted"
     plan = await _plan(model, expression)
-    return f"index: {plan.text}" if isinstance(plan, _Plan) else f"scan: {plan}"
+    return f"index: {plan}" if isinstance(plan, _Plan) else f"scan: {plan}"
 
 
 async def _plan(model: type[ModelClass], expression: Expression) -> _Plan | str:
@@ -78,7 +86,8 @@ async def _plan(model: type[ModelClass], expression: Expression) -> _Plan | str:
             return f"{'.'.join(path)} is not in an index: {reason}"
         return f"{model.__name__} has no Index fields"
     query = Query.of(model, schema, expression)
-    if query is None:
+    filtering = filter_of(schema, expression)
+    if query is None and filtering is None:
         return "no indexed field narrows it down"
     session = session_of_model(model)
     obstacle = obstacle_to_indexes(session)
@@ -102,7 +111,10 @@ async def _plan(model: type[ModelClass], expression: Expression) -> _Plan | str:
             f"the index {name} could not hold {state.failures} documents; repair those and build it "
             f"anew with {model.__name__}.create_index(rebuild=True)"
         )
-    return _Plan(*query)
+    text, parameters = query or ("*", [])
+    if filtering is None:
+        return _Plan(text, parameters)
+    return _Plan(text, parameters, filtering[0], tuple(sorted(filtering[1])))
 
 
 class _Completeness:
@@ -118,7 +130,10 @@ async def _asked(
     # Grouping makes the server finish the search before it answers; a cursor over a search that is
     # still going on loses documents when others write.
     command: list[bytes | str | int]
-    command = [b"FT.AGGREGATE", name, plan.text, b"LOAD", 1, b"@__key", b"GROUPBY", 1, b"@__key"]
+    loaded: list[bytes | str] = [b"@__key", *(f"@{alias}" for alias in plan.loaded)]
+    command = [b"FT.AGGREGATE", name, plan.text, b"LOAD", len(loaded), *loaded]
+    command += [] if plan.filter is None else [b"FILTER", plan.filter]
+    command += [b"GROUPBY", 1, b"@__key"]
     command += [b"WITHCURSOR", b"COUNT", _BATCH, b"TIMEOUT", 0]
     command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
     command += [b"DIALECT", 2]

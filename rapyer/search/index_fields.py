@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, TypeGuard, Union, cast, get_args, get_origin
@@ -24,11 +25,16 @@ from rapyer.schema.spec import ValueSpec, model_spec
 from rapyer.schema.stored_form import Schema
 from rapyer.types.scalars import LIVE_TYPE
 
-Kind: TypeAlias = Literal["text", "number", "flag", "uuid", "timestamp"]
+Kind: TypeAlias = Literal[
+    "text", "number", "flag", "uuid", "timestamp", "datetime", "date", "decimal"
+]
 _FLAGS: dict[Kind, tuple[str, ...]] = {
     "text": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
     "uuid": ("TAG", "INDEXEMPTY", "INDEXMISSING"),
     "flag": ("TAG", "INDEXEMPTY", "INDEXMISSING"),
+    "datetime": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
+    "date": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
+    "decimal": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
     "number": ("NUMERIC", "INDEXMISSING"),
     "timestamp": ("NUMERIC", "INDEXMISSING"),
 }
@@ -54,6 +60,11 @@ class IndexedField:
     @property
     def json_path(self) -> str:
         return json_path(self.path) + ("[*]" if self.many else "")
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a filter over the stored texts answers for it (:mod:`rapyer.search.index_filter`), not a query."""
+        return self.kind in ("datetime", "date", "decimal")
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -194,8 +205,12 @@ def _kind_of(core: Schema) -> Kind | None:
         return "uuid"
     if kind == "datetime":
         live = core.get("metadata", {}).get(LIVE_TYPE)
-        stored_as = core.get("serialization", {}).get("return_schema", {}).get("type")
-        return "timestamp" if live is not None and stored_as == "float" else None
+        written = core.get("serialization", {})
+        if live is not None and written.get("return_schema", {}).get("type") == "float":
+            return "timestamp"
+        return "datetime" if written.get("function") is datetime.isoformat else None
+    if kind in ("date", "decimal"):
+        return cast(Kind, kind)
     if kind == "literal":
         return _kind_of_values(core["expected"])
     if kind == "enum" and "missing" not in core:

@@ -86,7 +86,7 @@ class Query:
 
     def _comparison(self, comparison: Comparison, negated: bool) -> str | None:
         field = self.schema.fields.get(comparison.place.path)
-        if field is None or isinstance(comparison.operand, Place):
+        if field is None or field.filtered or isinstance(comparison.operand, Place):
             return None
         if negated and comparison.operator in ("==", "!="):
             return self._comparison(

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from rapyer.keyspace.scan import as_sent, escaped_glob
+from rapyer.keyspace.spelling import as_sent, escaped_glob
 
 __all__ = ["as_sent", "escaped_glob"]
 
