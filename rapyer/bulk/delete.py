@@ -37,11 +37,6 @@ Deletable: TypeAlias = "Condition | Storage"
 _ATTEMPTS = 100
 """How often a document that others keep changing is read again before that is an error."""
 
-_ANYTHING = b""
-"""In place of the SHA-1 of a text: whatever document there is."""
-_OTHER_TYPE = -2
-"""The script's answer for a key that holds no document."""
-
 _SOURCE = (files("rapyer") / "script" / "lua" / "delete.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
@@ -169,32 +164,43 @@ async def _delete_keys(entries: list[Entry], progress: _Progress) -> None:
         chunks = _chunks(keys, max(1, model.Meta.max_delete_per_transaction))
         for chunk in chunks:
             try:
-                answers = await _delete_each(session, [_Read(key, _ANYTHING) for key in chunk])
+                await _delete_whatever(session, chunk, progress)
             except errors.ConnectionError as error:
                 progress.failures |= dict.fromkeys(chunk, error)
                 unsent = errors.ConnectionError(f"nothing more was sent: {error}")
                 for rest in chunks:
                     progress.failures |= dict.fromkeys(rest, unsent)
                 return
-            for key, answer in zip(chunk, answers, strict=True):
-                if isinstance(answer, Exception):
-                    progress.failures[key] = answer
-                elif answer == _OTHER_TYPE:
-                    progress.failures[key] = not_json(key)
-                else:
-                    progress.deleted += answer == 1
 
 
-async def _delete_each(session: Session, documents: list[_Read]) -> Sequence[int | Exception]:
-    """The answers of the script, or, where the user may not run one, of a command for each."""
-    try:
-        return await _compare_and_delete(session, documents)
-    except connections.NoPermissionError:
-        commands = [(b"JSON.DEL", as_sent(document.key)) for document in documents]
-        replies = await session.execute_many(commands, write=True)
-        return [_OTHER_TYPE if is_not_json(reply) else reply for reply in replies]
-    except connections.ResponseError as error:
-        return [error] * len(documents)
+async def _delete_whatever(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+    """Delete the documents ``keys`` as they are, by one script for each slot."""
+
+    async def delete(group: list[int]) -> None:
+        words = [as_sent(keys[at]) for at in group]
+        try:
+            deleted, *others = await session.evalsha(_SHA, _SOURCE, words, [])
+        except connections.NoPermissionError:  # nothing was executed: a command for each
+            await _delete_singly(session, [keys[at] for at in group], progress)
+        except connections.ResponseError as error:
+            progress.failures |= {keys[at]: error for at in group}
+        else:
+            progress.deleted += deleted
+            progress.failures |= {keys[group[at]]: not_json(keys[group[at]]) for at in others}
+
+    groups = slot_groups(session, keys)
+    for outcome in await asyncio.gather(*map(delete, groups), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _delete_singly(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+    commands = [(b"JSON.DEL", as_sent(key)) for key in keys]
+    for key, reply in zip(keys, await session.execute_many(commands, write=True), strict=True):
+        if isinstance(reply, Exception):
+            progress.failures[key] = not_json(key) if is_not_json(reply) else reply
+        else:
+            progress.deleted += reply
 
 
 async def _delete_found(search: Search, progress: _Progress) -> None:

@@ -167,16 +167,20 @@ class Comparison(Expression):
     """Whether an operand without a zone also stands for that time in UTC, as in text."""
 
     def matches(self, document: Any, *, strict: bool = False) -> bool:
-        operand = self.operand
+        value, operand = self.place.read(document), self.operand
         if isinstance(operand, Place):
             operand = operand.read(document)
             if self.operator != "contains":  # what is in a list is compared as it is
                 operand = unwrapped(operand)
-        return self.holds(unwrapped(self.place.read(document)), operand, strict=strict)
+        return self.holds(
+            value if type(value) in _PLAIN else unwrapped(value), operand, strict=strict
+        )
 
     def holds(self, value: Any, operand: Any, *, strict: bool = False) -> bool:
         """Whether ``value`` at the place fulfils the comparison with ``operand``; see :meth:`matches`."""
-        if isinstance(value, _WITH_OR_WITHOUT_ZONE):
+        if type(value) in _PLAIN:
+            pass  # nothing of what follows concerns it
+        elif isinstance(value, _WITH_OR_WITHOUT_ZONE):
             operand = self._in_zone_of(value, operand, strict)
         elif self.operator == "contains" and isinstance(operand, _WITH_OR_WITHOUT_ZONE):
             return isinstance(value, _COLLECTIONS) and any(
@@ -236,6 +240,7 @@ class Comparison(Expression):
         return f"{place} {self.operator} {operand}"
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _WITH_OR_WITHOUT_ZONE = (datetime, time)
 _NESTING = (list, tuple, dict, BaseModel)
 _COLLECTIONS = (list, tuple, set, frozenset, dict, deque)

@@ -27,6 +27,12 @@ def key_of(model: type[ModelClass], name: Any) -> str:
     longer prefix of another model included, and :class:`~rapyer.errors.InvalidValueError` for what is no
     pk of the model.
     """
+    prefix = registry.prefix_of(model)
+    if type(name) is str and name.startswith(prefix):
+        if not name.startswith(registry.longer_prefixes(prefix)):
+            return name
+    elif type(name) is str and not name.startswith(registry.every_prefix()):
+        return own_key(model, name)
     return keys_of(model, (name,))[0]
 
 
@@ -56,9 +62,7 @@ def own_key(model: type[ModelClass], pk: str) -> str:
 
 def _completed(model: type[ModelClass], prefix: str, name: Any) -> str:
     text = name if isinstance(name, str) and not isinstance(name, Enum) else pk_text(model, name)
-    if text is name and (
-        isinstance(name, RapyerKey) or name.startswith(prefix) or registry.is_key(name)
-    ):
+    if text is name and (isinstance(name, RapyerKey) or name.startswith(registry.every_prefix())):
         raise WrongModelError(
             f"{name!r} is not a key of {model.__name__}: those begin with {prefix!r}"
         )

@@ -22,11 +22,12 @@ _models: dict[tuple[str, str], weakref.ref[Any]] = {}
 def register(model: type[ModelClass]) -> None:
     """Enter ``model``; the same class defined again (a reload, a notebook cell) replaces the old one."""
     _models[(model.__module__, model.__qualname__)] = weakref.ref(model, _forget_prefixes)
-    longer_prefixes.cache_clear()
+    _forget_prefixes(None)
 
 
 def _forget_prefixes(_: object) -> None:
     longer_prefixes.cache_clear()
+    every_prefix.cache_clear()
 
 
 def models() -> list[type[ModelClass]]:
@@ -60,9 +61,10 @@ def owners(key: str, among: Iterable[type[M]]) -> list[type[M]]:
     return found
 
 
-def is_key(text: str) -> bool:
-    """Whether ``text`` is a whole key of a registered model."""
-    return any(text.startswith(prefix_of(model)) for model in models())
+@lru_cache(maxsize=1)
+def every_prefix() -> tuple[str, ...]:
+    """What whole keys of registered models begin with."""
+    return tuple({prefix_of(model) for model in models()})
 
 
 def of_key(key: str) -> type[ModelClass]:
