@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, time
 from typing import Any, NoReturn
 
@@ -186,8 +186,8 @@ class Comparison(Expression):
             return isinstance(value, _COLLECTIONS) and any(
                 item == self._in_zone_of(item, operand, strict) for item in value
             )
-        elif strict and isinstance(value, _NESTING) and self.operator in ("==", "!="):
-            self._check_zones(value, operand)
+        elif strict and type(operand) not in _PLAIN:
+            self._check_inside(value, operand)
         try:
             return bool(_TESTS[self.operator](value, operand))
         except TypeError:  # what Python cannot compare does not match
@@ -213,18 +213,38 @@ class Comparison(Expression):
             f"{operand.isoformat()}, which has {other}: they have no order and are never equal"
         )
 
+    def _check_inside(self, value: Any, operand: Any) -> None:
+        """Raise where times stand inside of what is compared at one place, and only one has a zone."""
+        if self.operator == "in":
+            for option in operand if isinstance(operand, _COLLECTIONS) else ():
+                self._check_zones(value, option)
+        elif self.operator == "contains":
+            for item in value if isinstance(value, _COLLECTIONS) else ():
+                self._check_zones(item, operand)
+        else:
+            self._check_zones(value, operand)
+
     def _check_zones(self, value: Any, operand: Any) -> None:
-        """Raise where times stand inside of both values at one place, and only one has a zone."""
         if isinstance(value, _WITH_OR_WITHOUT_ZONE):
             self._in_zone_of(value, operand, strict=True)
-        elif isinstance(value, list | tuple) and isinstance(operand, list | tuple):
+        elif isinstance(value, list | tuple | deque) and isinstance(operand, list | tuple | deque):
             for one, other in zip(value, operand, strict=False):
                 self._check_zones(one, other)
-        elif isinstance(value, BaseModel) and isinstance(operand, BaseModel):
-            self._check_zones(value.__dict__, operand.__dict__)
+        elif isinstance(value, set | frozenset) and isinstance(operand, set | frozenset):
+            for one in value:
+                if type(one) not in _PLAIN:
+                    for other in operand:
+                        self._check_zones(one, other)
         elif isinstance(value, dict) and isinstance(operand, dict):
             for name in value.keys() & operand.keys():
                 self._check_zones(dict.__getitem__(value, name), dict.__getitem__(operand, name))
+        elif isinstance(value, BaseModel) and isinstance(operand, BaseModel):
+            self._check_zones(value.__dict__, operand.__dict__)
+        elif is_dataclass(value) and is_dataclass(operand):
+            for field in fields(value):
+                self._check_zones(
+                    getattr(value, field.name, None), getattr(operand, field.name, None)
+                )
 
     def models(self) -> Iterator[type[BaseModel]]:
         if self.model is not None:
@@ -242,7 +262,6 @@ class Comparison(Expression):
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _WITH_OR_WITHOUT_ZONE = (datetime, time)
-_NESTING = (list, tuple, dict, BaseModel)
 _COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
 
 

@@ -137,6 +137,18 @@ async def test_field_equals_its_own_value_what_was_given_and_what_is_shown(
         assert await model.find(~condition).count() == 0, name
 
 
+NAIVE = datetime(2024, 1, 1)  # noqa: DTZ001
+
+
+@dataclass(slots=True)
+class Stay:
+    until: datetime
+
+
+class Trip(BaseModel):
+    at: datetime
+
+
 class Thing(AtomicRedisModel):
     id: Key[str]
     text: str = ""
@@ -147,12 +159,13 @@ class Thing(AtomicRedisModel):
     naive: NaiveDatetime = datetime(2024, 1, 1)  # noqa: DTZ001
     hour: time = time(1)
     times: list[datetime] = []
+    weeks: list[list[datetime]] = []
+    moments: set[datetime] = set()
+    stay: Stay = Stay(NAIVE)
+    trip: Trip = Trip(at=NAIVE)
     table: dict[str, datetime] = {}
     data: bytes = b""
     words: Words = Words([])
-
-
-NAIVE = datetime(2024, 1, 1)  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -209,6 +222,12 @@ def test_what_can_never_be_equal_is_refused(make: Callable[[], Any]) -> None:
         lambda: Thing.times.contains(NAIVE),
         lambda: Thing.times == [NAIVE],
         lambda: Thing.times[0] < NAIVE,
+        lambda: Thing.times.in_([[NAIVE], []]),
+        lambda: Thing.weeks.contains([NAIVE]),
+        lambda: Thing.moments == {NAIVE},
+        lambda: Thing.moments.contains(NAIVE),
+        lambda: Thing.stay == Stay(NAIVE),
+        lambda: Thing.trip == Trip(at=NAIVE),
         lambda: Thing.table == {"a": NAIVE},
         lambda: Thing.times.any(lambda moment: moment < NAIVE),
         lambda: Thing.at == Thing.naive,
@@ -218,7 +237,14 @@ async def test_time_with_a_zone_and_one_without_are_an_error_and_delete_nothing(
     make: Callable[[], Any],
 ) -> None:
     now = datetime.now(UTC)
-    await Thing.insert(*(Thing(id=n, at=now, times=[now], table={"a": now}) for n in "ab"))
+    times: dict[str, Any] = {
+        "times": [now],
+        "weeks": [[now]],
+        "moments": {now},
+        "table": {"a": now},
+    }
+    times |= {"stay": Stay(now), "trip": Trip(at=now)}
+    await Thing.insert(*(Thing(id=n, at=now, **times) for n in "ab"))
     for condition in (make(), ~make()):
         with pytest.raises(ExpressionError, match="zone"):
             await Thing.find(condition)
