@@ -14,14 +14,16 @@ from rapyer import AtomicRedisModel, Key, RedisConfig
 from rapyer.connections import client_from_url
 from rapyer.errors import ConfigurationError, ConnectionError
 from tests.conftest import StartServer
+from tests.registered import models_of
 from tests.servers import free_port
 
 
 @pytest.fixture(autouse=True)
 async def clean() -> AsyncIterator[None]:
-    AtomicRedisModel.Meta.install(None)
-    yield
-    await rapyer.teardown_rapyer()
+    with models_of(__name__):
+        AtomicRedisModel.Meta.install(None)
+        yield
+        await rapyer.teardown_rapyer()
 
 
 async def is_open(client: Any) -> bool:

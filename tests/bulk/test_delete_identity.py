@@ -19,7 +19,7 @@ from rapyer.errors import (
 )
 
 
-class Page(AtomicRedisModel):
+class Sheet(AtomicRedisModel):
     id: Key[str]
     n: int = 0
 
@@ -30,7 +30,7 @@ class Node(AtomicRedisModel):
     children: list[Node] = []
 
 
-class Loose(AtomicRedisModel):
+class Unnamed(AtomicRedisModel):
     n: int = 0
 
 
@@ -43,37 +43,37 @@ async def copy(client: Redis, source: str, target: str) -> None:
     await client.execute_command("COPY", source, target)
 
 
-@pytest.mark.parametrize("delete", [Page.delete_many, rapyer.delete_many])
+@pytest.mark.parametrize("delete", [Sheet.delete_many, rapyer.delete_many])
 async def test_copied_document_is_deleted_and_its_original_stays(
     client: Redis, delete: Any
 ) -> None:
-    await Page(id="a").save()
-    await copy(client, "Page:a", "Page:copy")
-    assert await delete(await Page.get("copy")) == 1
-    assert await keys(client) == {"Page:a"}
+    await Sheet(id="a").save()
+    await copy(client, "Sheet:a", "Sheet:copy")
+    assert await delete(await Sheet.get("copy")) == 1
+    assert await keys(client) == {"Sheet:a"}
 
 
 async def test_renamed_document_is_deleted_by_the_instance_that_was_read(client: Redis) -> None:
-    await Page(id="a").save()
-    await client.rename("Page:a", "Page:b")
-    await Page(id="a", n=2).save()
-    (renamed,) = await Page.find("b")
-    assert await Page.delete_many(renamed) == 1
-    assert await keys(client) == {"Page:a"}
+    await Sheet(id="a").save()
+    await client.rename("Sheet:a", "Sheet:b")
+    await Sheet(id="a", n=2).save()
+    (renamed,) = await Sheet.find("b")
+    assert await Sheet.delete_many(renamed) == 1
+    assert await keys(client) == {"Sheet:a"}
 
 
 async def test_changed_key_field_deletes_no_other_document(client: Redis) -> None:
-    await Page.insert(Page(id="a"), Page(id="b"))
-    page = await Page.get("a")
+    await Sheet.insert(Sheet(id="a"), Sheet(id="b"))
+    page = await Sheet.get("a")
     object.__setattr__(page, "__dict__", {**page.__dict__, "id": "b"})
-    assert await Page.delete_many(page) == 1
-    assert await keys(client) == {"Page:b"}
+    assert await Sheet.delete_many(page) == 1
+    assert await keys(client) == {"Sheet:b"}
 
 
 async def test_new_instance_stands_for_the_document_that_it_would_be(client: Redis) -> None:
-    await Page(id="a").save()
-    assert await Page.delete_many(Page(id="a"), Page(id="b")) == 1
-    assert await Loose.delete_many(Loose()) == 0
+    await Sheet(id="a").save()
+    assert await Sheet.delete_many(Sheet(id="a"), Sheet(id="b")) == 1
+    assert await Unnamed.delete_many(Unnamed()) == 0
     assert await keys(client) == set()
 
 
@@ -81,15 +81,15 @@ async def test_new_instance_stands_for_the_document_that_it_would_be(client: Red
 async def test_field_called_key_names_no_document(client: Redis) -> None:
     class Entry(AtomicRedisModel):
         id: Key[str]
-        key: str = "Page:a"  # type: ignore[assignment]
+        key: str = "Sheet:a"  # type: ignore[assignment]
 
-    await Page(id="a").save()
+    await Sheet(id="a").save()
     entry = await Entry(id="1").save()
     assert await Entry.delete_many(entry) == 1
-    assert await keys(client) == {"Page:a"}
+    assert await keys(client) == {"Sheet:a"}
     await entry.save()
     assert await rapyer.delete_many(entry) == 1
-    assert await keys(client) == {"Page:a"}
+    assert await keys(client) == {"Sheet:a"}
 
 
 @pytest.mark.parametrize("pick", [lambda node: node.first, lambda node: node.children[0]])
@@ -106,22 +106,22 @@ async def test_nested_model_is_no_document_to_delete(client: Redis, pick: Any, d
 async def test_instance_of_another_model_is_refused_before_anything_is_deleted(
     client: Redis,
 ) -> None:
-    await Page(id="a").save()
-    with pytest.raises(WrongModelError, match="Loose is not a Page"):
-        await Page.delete_many("a", await Loose().save())
-    assert "Page:a" in await keys(client)
+    await Sheet(id="a").save()
+    with pytest.raises(WrongModelError, match="Unnamed is not a Sheet"):
+        await Sheet.delete_many("a", await Unnamed().save())
+    assert "Sheet:a" in await keys(client)
 
 
-@pytest.mark.parametrize("delete", [Page.delete_many, rapyer.delete_many])
+@pytest.mark.parametrize("delete", [Sheet.delete_many, rapyer.delete_many])
 async def test_key_of_another_redis_type_stays_and_is_reported(client: Redis, delete: Any) -> None:
-    await client.set("Page:text", "x")
-    await client.rpush("Page:list", "x")
-    await Page(id="a").save()
+    await client.set("Sheet:text", "x")
+    await client.rpush("Sheet:list", "x")
+    await Sheet(id="a").save()
     with pytest.raises(BulkError, match="1 documents were deleted, 2 failed") as caught:
-        await delete("Page:text", "Page:a", "Page:list", "Page:none")
-    assert set(caught.value.failures) == {"Page:text", "Page:list"}
+        await delete("Sheet:text", "Sheet:a", "Sheet:list", "Sheet:none")
+    assert set(caught.value.failures) == {"Sheet:text", "Sheet:list"}
     assert all(isinstance(error, WrongTypeError) for error in caught.value.failures.values())
-    assert await keys(client) == {"Page:text", "Page:list"}
+    assert await keys(client) == {"Sheet:text", "Sheet:list"}
 
 
 async def test_user_who_may_not_run_scripts_deletes_the_same(
@@ -130,18 +130,18 @@ async def test_user_who_may_not_run_scripts_deletes_the_same(
     await client.execute_command(
         "ACL", "SETUSER", "noscript", "on", ">pw", "~*", "+@all", "-eval", "-evalsha"
     )
-    await Page.insert(Page(id="a"), Page(id="b"))
-    await client.set("Page:text", "x")
+    await Sheet.insert(Sheet(id="a"), Sheet(id="b"))
+    await client.set("Sheet:text", "x")
     own = client_from_url(rapyer_url, username="noscript", password="pw")
     AtomicRedisModel.Meta.redis = own
     try:
         with pytest.raises(BulkError, match="2 documents were deleted, 1 failed"):
-            await Page.delete_many("a", "b", "text", "none")
+            await Sheet.delete_many("a", "b", "text", "none")
     finally:
         AtomicRedisModel.Meta.redis = client
         await own.aclose()
         await client.execute_command("ACL", "DELUSER", "noscript")
-    assert await keys(client) == {"Page:text"}
+    assert await keys(client) == {"Sheet:text"}
 
 
 async def test_more_keys_than_a_script_can_unpack_are_deleted_in_one_call(client: Redis) -> None:
@@ -158,39 +158,39 @@ async def test_more_keys_than_a_script_can_unpack_are_deleted_in_one_call(client
 
 
 async def test_deletion_by_key_waits_for_the_end_of_the_block(client: Redis) -> None:
-    page = await Page(id="a").save()
-    await Page(id="b").save()
+    page = await Sheet(id="a").save()
+    await Sheet(id="b").save()
     async with page.pipeline():
         page.n += 1
-        queued: Any = await Page.delete_by_key("b")
-        assert await keys(client) == {"Page:a", "Page:b"}
+        queued: Any = await Sheet.delete_by_key("b")
+        assert await keys(client) == {"Sheet:a", "Sheet:b"}
     assert queued.result() is True
-    assert await keys(client) == {"Page:a"}
-    assert (await Page.get("a")).n == 1
+    assert await keys(client) == {"Sheet:a"}
+    assert (await Sheet.get("a")).n == 1
 
 
 async def test_aborted_block_deletes_nothing_by_key(client: Redis) -> None:
-    page = await Page(id="a").save()
+    page = await Sheet(id="a").save()
 
     async def abort() -> None:
         async with page.pipeline():
-            await Page.delete_by_key(page.key)
+            await Sheet.delete_by_key(page.key)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await abort()
-    assert await keys(client) == {"Page:a"}
+    assert await keys(client) == {"Sheet:a"}
 
 
 async def test_refused_block_deletes_nothing_by_key(client: Redis) -> None:
-    page = await Page(id="a").save()
+    page = await Sheet(id="a").save()
 
     async def delete_both() -> None:
         async with rapyer.pipeline():
-            await Page.delete_by_key("a")
-            await Page.delete_by_key("none")
+            await Sheet.delete_by_key("a")
+            await Sheet.delete_by_key("none")
 
     with pytest.raises(PipelineError):
         await delete_both()
-    assert await keys(client) == {"Page:a"}
+    assert await keys(client) == {"Sheet:a"}
     assert (await page.load()).n == 0

@@ -12,7 +12,7 @@ from rapyer import AtomicRedisModel, Key, RedisConfig
 from rapyer.errors import RapyerError, WrongModelError, WrongTypeError
 
 
-class Account(AtomicRedisModel):
+class Customer(AtomicRedisModel):
     id: Key[int]
     name: str = "new"
     visits: int = 0
@@ -23,19 +23,19 @@ class Draft(AtomicRedisModel):
 
 
 async def test_document_is_created_once_and_read_afterwards() -> None:
-    created, was_created = await Account.get_or_create(id=1, name="Ada")
+    created, was_created = await Customer.get_or_create(id=1, name="Ada")
     assert (created.name, was_created) == ("Ada", True)
-    again, was_created = await Account.aget_or_create(id=1, name="Bob")
+    again, was_created = await Customer.aget_or_create(id=1, name="Bob")
     assert (again.name, was_created) == ("Ada", False)
-    assert (await Account.get(1)).name == "Ada"
+    assert (await Customer.get(1)).name == "Ada"
 
 
-@pytest.mark.parametrize("name", [7, "7", "Account:7"])
+@pytest.mark.parametrize("name", [7, "7", "Customer:7"])
 async def test_pk_or_key_names_the_document(name: object) -> None:
-    account, was_created = await Account.get_or_create(name, name="Ada")
+    account, was_created = await Customer.get_or_create(name, name="Ada")
     assert was_created
     assert account.id == 7
-    assert (await Account.get_or_create(name))[0].name == "Ada"
+    assert (await Customer.get_or_create(name))[0].name == "Ada"
 
 
 async def test_pk_of_a_model_without_key_field_is_kept() -> None:
@@ -47,16 +47,16 @@ async def test_pk_of_a_model_without_key_field_is_kept() -> None:
 
 
 async def test_new_instance_is_stored_or_the_stored_one_given() -> None:
-    one = Account(id=3, name="one")
-    assert await Account.get_or_create(one) == (one, True)
-    found, was_created = await Account.get_or_create(Account(id=3, name="two"))
+    one = Customer(id=3, name="one")
+    assert await Customer.get_or_create(one) == (one, True)
+    found, was_created = await Customer.get_or_create(Customer(id=3, name="two"))
     assert (found.name, was_created) == ("one", False)
 
 
 async def test_of_many_at_once_exactly_one_creates() -> None:
-    answers = await asyncio.gather(*(Account.get_or_create(id=9, name=str(n)) for n in range(30)))
+    answers = await asyncio.gather(*(Customer.get_or_create(id=9, name=str(n)) for n in range(30)))
     assert sum(created for _, created in answers) == 1
-    assert {account.name for account, _ in answers} == {(await Account.get(9)).name}
+    assert {account.name for account, _ in answers} == {(await Customer.get(9)).name}
 
 
 async def test_created_document_gets_its_ttl_in_the_same_step(client: Redis) -> None:
@@ -70,26 +70,26 @@ async def test_created_document_gets_its_ttl_in_the_same_step(client: Redis) -> 
 
 async def test_what_cannot_be_created_is_refused(client: Redis) -> None:
     with pytest.raises(ValidationError):
-        await Account.get_or_create(id="x")
+        await Customer.get_or_create(id="x")
     with pytest.raises(WrongModelError):
-        await Account.get_or_create(Draft())
+        await Customer.get_or_create(Draft())
     with pytest.raises(TypeError, match="not both"):
-        await Account.get_or_create(Account(id=1), name="x")
-    await client.set("Account:4", "text")
+        await Customer.get_or_create(Customer(id=1), name="x")
+    await client.set("Customer:4", "text")
     with pytest.raises(WrongTypeError):
-        await Account.get_or_create(id=4)
-    async with Account(id=5).pipeline():
+        await Customer.get_or_create(id=4)
+    async with Customer(id=5).pipeline():
         with pytest.raises(RapyerError, match="cannot be part of a pipeline"):
-            await Account.get_or_create(id=6)
+            await Customer.get_or_create(id=6)
     assert await client.dbsize() == 1
 
 
 async def test_exists_asks_for_documents_only(client: Redis) -> None:
-    await Account(id=1).save()
-    await client.set("Account:2", "text")
-    assert await Account.exists(1)
-    assert await Account.exists("Account:1")
-    assert not await Account.exists(2)
-    assert not await Account.exists(3)
+    await Customer(id=1).save()
+    await client.set("Customer:2", "text")
+    assert await Customer.exists(1)
+    assert await Customer.exists("Customer:1")
+    assert not await Customer.exists(2)
+    assert not await Customer.exists(3)
     with pytest.raises(WrongModelError):
-        await Account.exists("Draft:1")
+        await Customer.exists("Draft:1")

@@ -16,7 +16,7 @@ from rapyer import AtomicRedisModel, Index, Key
 from rapyer.errors import ConfigurationError, ExpressionError
 
 
-class Event(AtomicRedisModel):
+class Meeting(AtomicRedisModel):
     id: Key[str]
     at: Index[datetime]
     end: Index[datetime] | None = None
@@ -24,7 +24,7 @@ class Event(AtomicRedisModel):
     price: Index[Decimal] = Decimal(0)
 
 
-class ScannedEvent(AtomicRedisModel):
+class ScannedMeeting(AtomicRedisModel):
     id: Key[str]
     at: datetime
     end: datetime | None = None
@@ -33,7 +33,7 @@ class ScannedEvent(AtomicRedisModel):
 
     @classmethod
     def class_key_initials(cls) -> str:
-        return "Event"
+        return "Meeting"
 
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -41,9 +41,9 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
 
 async def build() -> None:
-    await Event.create_index(rebuild=True)
+    await Meeting.create_index(rebuild=True)
     for _ in range(10_000):
-        if "being built" not in await Event.find(Event.price > 1).explain():
+        if "being built" not in await Meeting.find(Meeting.price > 1).explain():
             return
     raise AssertionError("the index was never built")
 
@@ -51,14 +51,16 @@ async def build() -> None:
 async def put(client: Redis, **documents: dict[str, Any]) -> None:
     for pk, document in documents.items():
         text = json.dumps({"id": pk, "at": NOON.isoformat(), **document})
-        await client.execute_command("JSON.SET", f"Event:{pk}", "$", text)
+        await client.execute_command("JSON.SET", f"Meeting:{pk}", "$", text)
 
 
 async def same(make: Callable[[Any], Any]) -> list[str]:
-    plan = await Event.find(make(Event)).explain()
+    plan = await Meeting.find(make(Meeting)).explain()
     assert plan.startswith("index:"), plan
-    by_index = sorted([event.id async for event in Event.find(make(Event))])
-    assert by_index == sorted([event.id async for event in ScannedEvent.find(make(ScannedEvent))])
+    by_index = sorted([event.id async for event in Meeting.find(make(Meeting))])
+    assert by_index == sorted(
+        [event.id async for event in ScannedMeeting.find(make(ScannedMeeting))]
+    )
     return by_index
 
 
@@ -91,12 +93,12 @@ async def test_times_are_found_whatever_zone_they_are_written_in(client: Redis) 
 async def test_index_keeps_the_server_from_sending_what_does_not_match(client: Redis) -> None:
     await build()
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    events = [Event(id=str(n), at=start + timedelta(days=n), price=n) for n in range(2_000)]
-    await Event.insert(*events)
+    events = [Meeting(id=str(n), at=start + timedelta(days=n), price=n) for n in range(2_000)]
+    await Meeting.insert(*events)
     await client.config_resetstat()
     late = start + timedelta(days=1_990)
-    assert await Event.find(Event.at > late).count() == 9
-    assert await Event.find(Event.price >= Decimal("1995.5")).count() == 4
+    assert await Meeting.find(Meeting.at > late).count() == 9
+    assert await Meeting.find(Meeting.price >= Decimal("1995.5")).count() == 4
     info: Any = await client.info("commandstats")
     calls = {name.lower(): entry["calls"] for name, entry in info.items()}
     assert "cmdstat_scan" not in calls
@@ -107,18 +109,18 @@ async def test_index_keeps_the_server_from_sending_what_does_not_match(client: R
 async def test_index_hides_no_time_that_cannot_be_compared(client: Redis, stored: str) -> None:
     await build()
     await put(client, aware={}, naive={"at": stored})
-    for model in (Event, ScannedEvent):
+    for model in (Meeting, ScannedMeeting):
         for condition in (model.at > NOON + timedelta(days=900), model.at == NOON):
             with pytest.raises(ExpressionError, match="zone"):
                 await model.find(condition)
             with pytest.raises(ExpressionError, match="zone"):
                 await model.find(~condition)
-    await client.delete("Event:aware")
+    await client.delete("Meeting:aware")
     naive = datetime(2025, 5, 1)  # noqa: DTZ001
     assert await same(lambda e: e.at < naive) == ["naive"]
     assert await same(lambda e: e.at > naive) == []
     await put(client, minus={"at": "2020-05-01T12:00:00-05:00"})
-    for model in (Event, ScannedEvent):
+    for model in (Meeting, ScannedMeeting):
         with pytest.raises(ExpressionError, match="zone"):
             await model.find(model.at > naive)
 
@@ -149,7 +151,7 @@ async def test_what_else_stands_in_a_field_changes_no_answer(client: Redis, odd:
         lambda e: ~(e.price > 50),
     ):
         answers = []
-        for model in (Event, ScannedEvent):
+        for model in (Meeting, ScannedMeeting):
             found = [e.id async for e in _good(model.find(make(model)))]
             answers.append(sorted(found))
         assert answers[0] == answers[1]
@@ -179,11 +181,11 @@ async def test_extremes_do_not_break_the_filter(client: Redis) -> None:
     await build()
     await put(client, one={})
     for moment in (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)):
-        for model in (Event, ScannedEvent):
+        for model in (Meeting, ScannedMeeting):
             assert await model.find(model.at == moment) == []
     for number in (Decimal("1e400"), Decimal("-1e400")):
-        assert await Event.find(Event.price == number) == []
-    assert await Event.find(Event.price < Decimal("1e400")).count() == 1
+        assert await Meeting.find(Meeting.price == number) == []
+    assert await Meeting.find(Meeting.price < Decimal("1e400")).count() == 1
 
 
 async def test_one_model_that_cannot_be_indexed_keeps_no_other_from_its_index(
@@ -198,7 +200,7 @@ async def test_one_model_that_cannot_be_indexed_keeps_no_other_from_its_index(
     with pytest.raises(ConfigurationError, match=r"Unfit: number: an index cannot answer"):
         await rapyer.init_rapyer(client, create_indexes=True)
     names = await client.execute_command("FT._LIST")
-    assert {b"rapyer:idx:Event", b"rapyer:idx:Last"} <= {
+    assert {b"rapyer:idx:Meeting", b"rapyer:idx:Last"} <= {
         name if isinstance(name, bytes) else name.encode() for name in names
     }
     assert await Unfit.find(Unfit.number == 1j) == []

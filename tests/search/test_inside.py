@@ -241,7 +241,7 @@ class Tags(RootModel[list[str]]):
     pass
 
 
-class Holder(AtomicRedisModel):
+class Keeper(AtomicRedisModel):
     id: Key[str]
     tags: Tags = Tags([])
     bare: BaseModel | None = None
@@ -251,20 +251,20 @@ class Holder(AtomicRedisModel):
 
 
 async def test_root_and_bare_models_do_not_disturb_searches_and_indexes(client: Redis) -> None:
-    assert await Holder.create_index() is True
-    await Holder(id="1", tags=Tags(["x"]), many=[Tags(["y"])], n=5).save()
-    await Holder(id="2", bare=Visit(place="x")).save()
+    assert await Keeper.create_index() is True
+    await Keeper(id="1", tags=Tags(["x"]), many=[Tags(["y"])], n=5).save()
+    await Keeper(id="2", bare=Visit(place="x")).save()
     for condition in (
-        Holder.n == 5,
-        Holder.tags == Tags(["x"]),
-        Holder.tags == ["x"],
-        Holder.tags.contains("x"),  # type: ignore[attr-defined]
-        Holder.tags[0] == "x",  # type: ignore[index]
-        Holder.tags.any(lambda tag: tag.startswith("x")),  # type: ignore[attr-defined]
-        Holder.many.contains(Tags(["y"])),  # type: ignore[attr-defined]
-        Holder.many.any(lambda tags: tags.contains("y")),  # type: ignore[attr-defined]
+        Keeper.n == 5,
+        Keeper.tags == Tags(["x"]),
+        Keeper.tags == ["x"],
+        Keeper.tags.contains("x"),  # type: ignore[attr-defined]
+        Keeper.tags[0] == "x",  # type: ignore[index]
+        Keeper.tags.any(lambda tag: tag.startswith("x")),  # type: ignore[attr-defined]
+        Keeper.many.contains(Tags(["y"])),  # type: ignore[attr-defined]
+        Keeper.many.any(lambda tags: tags.contains("y")),  # type: ignore[attr-defined]
     ):
-        assert [holder.id for holder in await Holder.find(condition)] == ["1"], condition
-        assert await Holder.find(condition).count() == 1
-    assert await Holder.delete_many(Holder.n == 0) == 1
+        assert [holder.id for holder in await Keeper.find(condition)] == ["1"], condition
+        assert await Keeper.find(condition).count() == 1
+    assert await Keeper.delete_many(Keeper.n == 0) == 1
     await rapyer.init_rapyer(client, create_indexes=True)

@@ -25,7 +25,7 @@ class Item(AtomicRedisModel):
     n: int = 0
 
 
-class Numbered(AtomicRedisModel):
+class ByNumber(AtomicRedisModel):
     id: Key[int]
 
 
@@ -86,7 +86,7 @@ async def test_everything_else_still_looks_at_every_document(condition: Any) -> 
 
 @pytest.mark.parametrize(
     ("model", "pk"),
-    [(Numbered, 5), (Painted, Colour.RED), (Serial, uuid.UUID(int=3)), (Priced, Decimal("1.0"))],
+    [(ByNumber, 5), (Painted, Colour.RED), (Serial, uuid.UUID(int=3)), (Priced, Decimal("1.0"))],
 )
 async def test_pk_of_another_type_is_found_too(model: Any, pk: Any) -> None:
     await model(id=pk).save()

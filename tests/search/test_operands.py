@@ -149,7 +149,7 @@ class Trip(BaseModel):
     at: datetime
 
 
-class Thing(AtomicRedisModel):
+class Assorted(AtomicRedisModel):
     id: Key[str]
     text: str = ""
     number: int = 0
@@ -181,28 +181,28 @@ class Thing(AtomicRedisModel):
     ],
 )
 def test_any_iterable_gives_the_options_of_in(options: Any) -> None:
-    condition = Thing.text.in_(options)
+    condition = Assorted.text.in_(options)
     for _ in range(2):  # it is read once
-        assert condition.matches(Thing(id="1", text="b"))
-        assert not condition.matches(Thing(id="1", text="c"))
+        assert condition.matches(Assorted(id="1", text="b"))
+        assert not condition.matches(Assorted(id="1", text="c"))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Thing.url == "no url",
-        lambda: Thing.url == 5,
-        lambda: Thing.text == b"a",
-        lambda: Thing.number == "1",
-        lambda: Thing.number.in_([1, "x"]),
-        lambda: Thing.data == 5,
-        lambda: Thing.words == [5],
-        lambda: Thing.words.contains(5),
-        lambda: Thing.text.startswith(b"a"),
-        lambda: Thing.aware == NAIVE,
-        lambda: Thing.aware < NAIVE,
-        lambda: Thing.naive >= datetime(2024, 1, 1, tzinfo=UTC),
-        lambda: Thing.text.any(lambda letter: letter == "a"),
+        lambda: Assorted.url == "no url",
+        lambda: Assorted.url == 5,
+        lambda: Assorted.text == b"a",
+        lambda: Assorted.number == "1",
+        lambda: Assorted.number.in_([1, "x"]),
+        lambda: Assorted.data == 5,
+        lambda: Assorted.words == [5],
+        lambda: Assorted.words.contains(5),
+        lambda: Assorted.text.startswith(b"a"),
+        lambda: Assorted.aware == NAIVE,
+        lambda: Assorted.aware < NAIVE,
+        lambda: Assorted.naive >= datetime(2024, 1, 1, tzinfo=UTC),
+        lambda: Assorted.text.any(lambda letter: letter == "a"),
     ],
 )
 def test_what_can_never_be_equal_is_refused(make: Callable[[], Any]) -> None:
@@ -213,24 +213,24 @@ def test_what_can_never_be_equal_is_refused(make: Callable[[], Any]) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Thing.at > NAIVE,
-        lambda: Thing.at == NAIVE,
-        lambda: Thing.at != NAIVE,
-        lambda: ~(Thing.at > NAIVE),
-        lambda: Thing.at.in_([NAIVE]),
-        lambda: Thing.hour < time(2, tzinfo=UTC),
-        lambda: Thing.times.contains(NAIVE),
-        lambda: Thing.times == [NAIVE],
-        lambda: Thing.times[0] < NAIVE,
-        lambda: Thing.times.in_([[NAIVE], []]),
-        lambda: Thing.weeks.contains([NAIVE]),
-        lambda: Thing.moments == {NAIVE},
-        lambda: Thing.moments.contains(NAIVE),
-        lambda: Thing.stay == Stay(NAIVE),
-        lambda: Thing.trip == Trip(at=NAIVE),
-        lambda: Thing.table == {"a": NAIVE},
-        lambda: Thing.times.any(lambda moment: moment < NAIVE),
-        lambda: Thing.at == Thing.naive,
+        lambda: Assorted.at > NAIVE,
+        lambda: Assorted.at == NAIVE,
+        lambda: Assorted.at != NAIVE,
+        lambda: ~(Assorted.at > NAIVE),
+        lambda: Assorted.at.in_([NAIVE]),
+        lambda: Assorted.hour < time(2, tzinfo=UTC),
+        lambda: Assorted.times.contains(NAIVE),
+        lambda: Assorted.times == [NAIVE],
+        lambda: Assorted.times[0] < NAIVE,
+        lambda: Assorted.times.in_([[NAIVE], []]),
+        lambda: Assorted.weeks.contains([NAIVE]),
+        lambda: Assorted.moments == {NAIVE},
+        lambda: Assorted.moments.contains(NAIVE),
+        lambda: Assorted.stay == Stay(NAIVE),
+        lambda: Assorted.trip == Trip(at=NAIVE),
+        lambda: Assorted.table == {"a": NAIVE},
+        lambda: Assorted.times.any(lambda moment: moment < NAIVE),
+        lambda: Assorted.at == Assorted.naive,
     ],
 )
 async def test_time_with_a_zone_and_one_without_are_an_error_and_delete_nothing(
@@ -244,32 +244,32 @@ async def test_time_with_a_zone_and_one_without_are_an_error_and_delete_nothing(
         "table": {"a": now},
     }
     times |= {"stay": Stay(now), "trip": Trip(at=now)}
-    await Thing.insert(*(Thing(id=n, at=now, **times) for n in "ab"))
+    await Assorted.insert(*(Assorted(id=n, at=now, **times) for n in "ab"))
     for condition in (make(), ~make()):
         with pytest.raises(ExpressionError, match="zone"):
-            await Thing.find(condition)
+            await Assorted.find(condition)
         with pytest.raises(ExpressionError, match="zone"):
-            await Thing.find(condition).count()
+            await Assorted.find(condition).count()
         with pytest.raises(ExpressionError, match="zone"):
-            await Thing.delete_many(condition)
+            await Assorted.delete_many(condition)
         with pytest.raises(ExpressionError, match="zone"):
-            await Thing.find(condition).update(number=1)
-    assert await Thing.find(Thing.number == 0).count() == 2
+            await Assorted.find(condition).update(number=1)
+    assert await Assorted.find(Assorted.number == 0).count() == 2
 
 
 async def test_times_that_cannot_be_compared_do_not_matter_where_the_rest_decides() -> None:
-    await Thing(id="1", number=1).save()
+    await Assorted(id="1", number=1).save()
     for condition in (
-        (Thing.at > NAIVE) & (Thing.number == 2),
-        (Thing.number == 2) & (Thing.at > NAIVE),
+        (Assorted.at > NAIVE) & (Assorted.number == 2),
+        (Assorted.number == 2) & (Assorted.at > NAIVE),
     ):
-        assert await Thing.find(condition) == []
-        assert await Thing.find(~condition).count() == 1
-    assert await Thing.find((Thing.at > NAIVE) | (Thing.number == 1)).count() == 1
+        assert await Assorted.find(condition) == []
+        assert await Assorted.find(~condition).count() == 1
+    assert await Assorted.find((Assorted.at > NAIVE) | (Assorted.number == 1)).count() == 1
 
 
 async def test_time_without_a_zone_in_text_also_stands_for_utc() -> None:
-    await Thing(id="1", at=datetime(2024, 5, 1, 12, tzinfo=UTC)).save()
+    await Assorted(id="1", at=datetime(2024, 5, 1, 12, tzinfo=UTC)).save()
     for text, expected in (
         ("at > '2024-05-01T11:00'", 1),
         ("at > '2024-05-01T13:00'", 0),
@@ -278,7 +278,7 @@ async def test_time_without_a_zone_in_text_also_stands_for_utc() -> None:
         ("at != '2024-05-01T12:00'", 0),
         ("at in ['2024-05-01T12:00']", 1),
     ):
-        assert await Thing.find(parse_expression(Thing, text)).count() == expected, text
+        assert await Assorted.find(parse_expression(Assorted, text)).count() == expected, text
 
 
 def test_validator_that_needs_the_other_fields_does_not_disturb() -> None:
