@@ -42,10 +42,9 @@ if TYPE_CHECKING:
     from rapyer.config import RedisConfig
     from rapyer.errors import RapyerError
     from rapyer.fields import Index, Key, RapyerKey, SafeLoad
-    from rapyer.keyspace.registry import lock_from_key
-    from rapyer.keyspace.registry import models as find_redis_models
-    from rapyer.search.find import find, find_one, get
-    from rapyer.setup import init_rapyer, teardown_rapyer
+    from rapyer.models.locks import lock_from_key
+    from rapyer.search.start import find, find_one, get
+    from rapyer.setup import find_redis_models, init_rapyer, teardown_rapyer
 
     apipeline = pipeline
     alock_from_key = lock_from_key
@@ -100,17 +99,17 @@ _EXPORTS = {
     "Key": ("fields", "Key"),
     "RapyerKey": ("fields", "RapyerKey"),
     "SafeLoad": ("fields", "SafeLoad"),
-    "afind": ("search.find", "find"),
-    "afind_one": ("search.find", "find_one"),
-    "aget": ("search.find", "get"),
-    "find": ("search.find", "find"),
-    "find_one": ("search.find", "find_one"),
-    "get": ("search.find", "get"),
+    "afind": ("search.start", "find"),
+    "afind_one": ("search.start", "find_one"),
+    "aget": ("search.start", "get"),
+    "find": ("search.start", "find"),
+    "find_one": ("search.start", "find_one"),
+    "get": ("search.start", "get"),
     "ainsert": ("bulk.insert", "insert"),
     "insert": ("bulk.insert", "insert"),
-    "alock_from_key": ("keyspace.registry", "lock_from_key"),
-    "find_redis_models": ("keyspace.registry", "models"),
-    "lock_from_key": ("keyspace.registry", "lock_from_key"),
+    "alock_from_key": ("models.locks", "lock_from_key"),
+    "find_redis_models": ("setup", "find_redis_models"),
+    "lock_from_key": ("models.locks", "lock_from_key"),
     "init_rapyer": ("setup", "init_rapyer"),
     "teardown_rapyer": ("setup", "teardown_rapyer"),
 }

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from rapyer.collection import Collection
 from rapyer.config import RedisConfig
 from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.keyspace import registry
 from rapyer.models.assignment import assign_extra, assign_field, delete_field
-from rapyer.models.collection import Collection
 from rapyer.models.document_node import (
     DOCUMENT,
     AtomicModelKind,
@@ -30,7 +30,7 @@ from rapyer.models.views import read_extra
 from rapyer.schema.refused import check_storable
 from rapyer.schema.stored_form import nullable_by_default
 from rapyer.schema.walking import map_schemas
-from rapyer.state.node import STATE, key_of, locate, set_state
+from rapyer.state.node import STATE, document_key, locate, set_state
 from rapyer.state.wrapping import copy_natively
 from rapyer.types.scalars import Scalar
 
@@ -107,7 +107,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     @property
     def key(self) -> RapyerKey:
         """The Redis key: ``ClassName:pk``; that of the outer document for a nested model."""
-        return RapyerKey(key_of(locate(self)[0]))
+        return RapyerKey(document_key(locate(self)[0]))
 
     @property
     def failed_fields(self) -> tuple[str, ...]:

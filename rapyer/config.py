@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rapyer.errors import ConfigurationError
@@ -46,6 +46,24 @@ class RedisConfig:
     safe_load_all: bool = False
     max_delete_per_transaction: int = DEFAULT_MAX_DELETE
     dump_pk: bool = False
+    _installed: Any = field(default=None, init=False, repr=False, compare=False)
+    """The client that ``init_rapyer`` put here, not the user."""
+    _owned: bool = field(default=False, init=False, repr=False, compare=False)
+
+    @property
+    def was_given(self) -> bool:
+        """Whether somebody else than ``init_rapyer`` put the client here."""
+        return self.redis is not None and self.redis is not self._installed
+
+    def install(self, client: AsyncClient | None, *, owned: bool = False) -> AsyncClient | None:
+        """Use ``client``, which is to be closed by ``init_rapyer`` or ``teardown_rapyer`` if ``owned``.
+
+        Returns the one to be closed now.
+        """
+        replaced = self._installed if self._owned else None
+        self.redis = self._installed = client
+        self._owned = owned
+        return None if replaced is client else replaced
 
 
 _client_in_use: ContextVar[Any] = ContextVar("rapyer_client", default=None)
@@ -111,7 +129,7 @@ def as_config(meta: Any, owner: str) -> RedisConfig:
     if isinstance(meta, RedisConfig):
         return meta
     given = {name: value for name, value in vars(meta).items() if not name.startswith("__")}
-    known = {field.name for field in fields(RedisConfig)}
+    known = {setting.name for setting in fields(RedisConfig) if setting.init}
     unknown = sorted(given.keys() - known)
     if unknown:
         raise ConfigurationError(

@@ -66,10 +66,11 @@ class Models:
 
     def of_key(self, key: str) -> type[AtomicRedisModel] | None:
         """The model whose documents have keys like this one; the longest prefix decides."""
-        fitting = [
-            model for model in self.classes if key.startswith(f"{model.class_key_initials()}:")
-        ]
-        return max(fitting, key=lambda model: len(model.class_key_initials()), default=None)
+        if not self.classes:
+            return None
+        from rapyer.keyspace.registry import owners
+
+        return next(iter(owners(key, self.classes)), None)
 
     def require(self, name: str) -> type[AtomicRedisModel]:
         """The model called ``name``.

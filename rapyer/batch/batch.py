@@ -24,7 +24,7 @@ from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive, Step
 from rapyer.state.document import Work, document_state, join_work, leave_work, only_of
 from rapyer.state.handed_out import Lent
-from rapyer.state.node import KeyGuard, Node, find, key_of, state_of
+from rapyer.state.node import KeyGuard, Node, document_key, find, state_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -152,7 +152,7 @@ class Batch:
         """Apply ``change`` locally and queue it; returns the local result. ``answer`` gets the server's."""
         document, path = place
         if document is not self._document:
-            self._key = key_of(document)
+            self._key = document_key(document)
             self._key_guard = document.__rapyer_node__.key_guard(document)
             self._work = self.join(document)
             self._document = document
@@ -227,7 +227,7 @@ class Batch:
 
         What others changed since the document was last read is taken over first.
         """
-        key = key_of(document)
+        key = document_key(document)
         text = await session_of(document).execute(b"JSON.GET", key, write=False) or b""
         digest = sha1(text, usedforsecurity=False).hexdigest().encode()
         document.__rapyer_node__.watched(document, text)

@@ -9,7 +9,7 @@ from rapyer import errors
 from rapyer.errors import AppliedError
 from rapyer.paths import Path
 from rapyer.state.document import DocumentState
-from rapyer.state.node import key_of
+from rapyer.state.node import document_key
 
 
 def applied_error(
@@ -17,7 +17,7 @@ def applied_error(
 ) -> AppliedError:
     """The error for what failed after the server had applied it."""
     return AppliedError(
-        f"{key_of(document)}: {verb} was applied, but the answer could not be taken over: {error}",
+        f"{document_key(document)}: {verb} was applied, but the answer could not be taken over: {error}",
         answer=list(answers),
     )
 

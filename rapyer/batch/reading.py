@@ -11,7 +11,7 @@ from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
 from rapyer.paths import Path, addressable_prefix, field_path, json_path
 from rapyer.script import in_python
 from rapyer.state.document import DocumentState
-from rapyer.state.node import key_of
+from rapyer.state.node import document_key
 
 
 async def read_plainly(change: Change, document: Any, path: Path, state: DocumentState) -> Arrival:
@@ -37,7 +37,7 @@ async def read_text(document: Any, path: Path) -> bytes:
     a place that is not there.
     """
     kind = document.__rapyer_node__
-    key = key_of(document)
+    key = document_key(document)
     reach = addressable_prefix(path)
     session = connections.Session.of(kind.client(document))
     refresh = kind.refresh(document)

@@ -11,7 +11,7 @@ from rapyer.batch.fate import lose
 from rapyer.paths import Path
 from rapyer.script.call import Primitive, Step, submit
 from rapyer.state.document import DocumentState, based
-from rapyer.state.node import find, key_of
+from rapyer.state.node import document_key, find
 
 
 async def read_again(
@@ -21,7 +21,7 @@ async def read_again(
 
     Of those with unsaved edits (``edited`` are their identities) only what the server has is taken down.
     """
-    key = key_of(document)
+    key = document_key(document)
     found = [(owner, place[1]) for owner in owners if (place := find(owner)) is not None]
     if not found:
         return

@@ -10,19 +10,29 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from rapyer import errors
-from rapyer.base import AtomicRedisModel
+from rapyer import connections, errors
 from rapyer.batch.batch import current_batch
-from rapyer.errors import BulkError, RapyerError, WrongModelError
-from rapyer.expressions.expression import Expression
+from rapyer.errors import BulkError, InvalidValueError, RapyerError, WrongModelError
+from rapyer.expressions.conditions import Expression
+from rapyer.expressions.expression import FieldReference
 from rapyer.keyspace import registry
-from rapyer.keyspace.texts import Entry, as_sent, session_of_model, slot_groups
-from rapyer.search.find import Condition, Find, Found, Problems, find_in
+from rapyer.keyspace.keys import key_of, own_key
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.not_json import is_not_json, not_json
+from rapyer.keyspace.spelling import as_sent
+from rapyer.keyspace.texts import Entry, by_session, slot_groups
+from rapyer.models.keys import pk_of
+from rapyer.models.storage import Storage
+from rapyer.search.matching import Condition, Search
+from rapyer.search.results import Found, Problems
+from rapyer.search.start import find_in
+from rapyer.state.document import document_state
+from rapyer.state.node import parent_of
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
 
-Deletable: TypeAlias = "Condition | AtomicRedisModel"
+Deletable: TypeAlias = "Condition | Storage"
 
 _ATTEMPTS = 100
 """How often a document that others keep changing is read again before that is an error."""
@@ -38,12 +48,15 @@ async def delete_many(*conditions: Deletable) -> int:
     sent; also raises :class:`~rapyer.errors.WrongModelError` or
     :class:`~rapyer.errors.AmbiguousModelError` for a key that belongs to no model or to more than one.
     """
-    keys: dict[type[AtomicRedisModel], list[Deletable]] = {}
+    _refuse_pipeline()
+    keys: dict[type[ModelClass], list[Deletable]] = {}
     for condition in conditions:
         if isinstance(condition, str):
             keys.setdefault(registry.of_key(condition), []).append(condition)
-        elif isinstance(condition, AtomicRedisModel):
-            keys.setdefault(type(condition), []).append(condition)
+        elif isinstance(condition, Storage):
+            keys.setdefault(cast("type[ModelClass]", type(condition)), []).append(condition)
+        elif not isinstance(condition, Expression):
+            raise TypeError(f"delete_many takes whole keys, models and expressions: {condition!r}")
     expressions = [condition for condition in conditions if isinstance(condition, Expression)]
     if expressions and keys:
         raise WrongModelError("delete either by keys or by expressions, or call Model.delete_many")
@@ -52,64 +65,77 @@ async def delete_many(*conditions: Deletable) -> int:
         if len(owners) != 1:
             names = ", ".join(sorted(owner.__name__ for owner in owners)) or "none"
             raise WrongModelError(f"the expressions must be about one model, not {names}")
-        return await delete_in(cast("type[AtomicRedisModel]", owners.pop()), *expressions)
-    _refuse_others(conditions)
+        return await delete_in(cast("type[ModelClass]", owners.pop()), *expressions)
+    chunks = [_entries(model, wanted) for model, wanted in keys.items()]
     progress = _Progress()
-    for model, wanted in keys.items():
-        await _delete_keys(_entries(model, wanted), progress)
+    for entries in chunks:
+        await _delete_keys(entries, progress)
     return progress.result()
 
 
-async def delete_in(model: type[AtomicRedisModel], *conditions: Deletable) -> int:
+async def delete_in(model: type[ModelClass], *conditions: Deletable) -> int:
     """Delete documents of one model; how many were deleted.
 
-    By keys, pks and instances: those that are there. By expressions: those that match all of them, and
+    By keys, pks and instances: those that are there; an instance stands for the document that it was read
+    from or written to. By expressions: those that match all of them, and
     still do when they are deleted; one that somebody changes meanwhile is read again. With both: those of
     the keys that match. Nothing without conditions.
 
     Raises :class:`~rapyer.errors.WrongModelError` for a key of another model, before anything is sent;
     :class:`~rapyer.errors.BulkError` when something failed: ``failures`` maps the keys of what was not
     (or, after ``OutcomeUnknownError``, not surely) deleted to the errors. Documents that fail validation
-    match no expression and are reported so.
+    match no expression and are reported so, and so are keys of other Redis types.
 
-    Sends UNLINK with at most ``Meta.max_delete_per_transaction`` keys; for expressions what finding
-    sends and one EVALSHA for as many documents.
+    Sends one EVALSHA for at most ``Meta.max_delete_per_transaction`` documents; for expressions also what
+    finding sends; JSON.DEL for each where the user may not run scripts.
     """
-    _refuse_others(conditions)
+    _refuse_pipeline()
     expressions = tuple(c for c in conditions if isinstance(c, Expression))
     entries = _entries(model, [c for c in conditions if not isinstance(c, Expression)])
     progress = _Progress()
     if not expressions:
         await _delete_keys(entries, progress)
         return progress.result()
-    search = find_in(model, (*(key for _, key in entries), *expressions), missing_ok=True)
+    search = find_in(
+        model, (*(key for _, key in entries), *expressions), missing_ok=True, subclasses=True
+    )
     await _delete_found(search, progress)
     return progress.result()
 
 
-def _refuse_others(conditions: Sequence[Any]) -> None:
-    for condition in conditions:
-        if not isinstance(condition, str | Expression | AtomicRedisModel):
-            raise TypeError(
-                f"delete_many takes keys, models and expressions such as User.age > 30: {condition!r}"
-            )
+def _refuse_pipeline() -> None:
     if current_batch() is not None:
         raise RapyerError(
             "delete_many cannot be part of a pipeline: call delete() of each document instead"
         )
 
 
-def _entries(model: type[AtomicRedisModel], wanted: Sequence[Any]) -> list[Entry]:
-    keys: list[str] = []
-    for item in wanted:
-        if isinstance(item, AtomicRedisModel):
-            if not isinstance(item, model):
-                raise WrongModelError(
-                    f"{item.key} is a {type(item).__name__}, not a {model.__name__}"
-                )
-            item = item.key
-        keys.append(item)
-    return [(model, key) for key in model._own_keys(keys)]
+def _entries(model: type[ModelClass], wanted: Sequence[Any]) -> list[Entry]:
+    return [
+        _of_instance(model, item) if isinstance(item, Storage) else (model, _key(model, item))
+        for item in wanted
+    ]
+
+
+def _key(model: type[ModelClass], item: Any) -> str:
+    if item is None or isinstance(item, bool | FieldReference):
+        raise TypeError(
+            f"delete_many takes keys, models and expressions such as User.age > 30: {item!r}"
+        )
+    return key_of(model, item)
+
+
+def _of_instance(model: type[ModelClass], instance: Any) -> Entry:
+    """The document that ``instance`` was read from or written to, whatever its fields say now."""
+    cls = type(instance)
+    if not issubclass(cls, model):
+        raise WrongModelError(f"a {cls.__name__} is not a {model.__name__}")
+    if parent_of(instance) is not None:
+        raise InvalidValueError(
+            f"this {cls.__name__} is part of another document and not deleted by itself; change that document instead"
+        )
+    stored = document_state(instance).pk
+    return cls, own_key(cls, pk_of(instance) if stored is None else stored)
 
 
 class _Progress:
@@ -122,13 +148,8 @@ class _Progress:
         self.lost = False
 
     def result(self) -> int:
-        if not self.failures:
-            return self.deleted
-        first_key, first = next(iter(self.failures.items()))
-        raise BulkError(
-            f"{self.deleted} documents were deleted, {len(self.failures)} failed, {first_key} first: {first}",
-            failures=self.failures,
-        ) from first
+        self.problems.report_done(self.deleted, "deleted")
+        return self.deleted
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -137,31 +158,52 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 async def _delete_keys(entries: list[Entry], progress: _Progress) -> None:
-    if not entries:
-        return
-    model = entries[0][0]
-    session = session_of_model(model)
-    keys = list(dict.fromkeys(key for _, key in entries))
-    chunks = _chunks(keys, max(1, model.Meta.max_delete_per_transaction))
-    for chunk in chunks:
-        groups = slot_groups(session, chunk)
-        commands = [(b"UNLINK", *(as_sent(chunk[at]) for at in group)) for group in groups]
+    for session, positions in by_session(entries).items():
+        model = entries[positions[0]][0]
+        keys = list(dict.fromkeys(entries[at][1] for at in positions))
+        chunks = _chunks(keys, max(1, model.Meta.max_delete_per_transaction))
+        for chunk in chunks:
+            try:
+                await _delete_whatever(session, chunk, progress)
+            except errors.ConnectionError as error:
+                progress.failures |= dict.fromkeys(chunk, error)
+                unsent = errors.ConnectionError(f"nothing more was sent: {error}")
+                for rest in chunks:
+                    progress.failures |= dict.fromkeys(rest, unsent)
+                return
+
+
+async def _delete_whatever(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+    """Delete the documents ``keys`` as they are, by one script for each slot."""
+
+    async def delete(group: list[int]) -> None:
+        words = [as_sent(keys[at]) for at in group]
         try:
-            replies = await session.execute_many(commands, write=True)
-        except errors.ConnectionError as error:
-            progress.failures |= dict.fromkeys(chunk, error)
-            unsent = errors.ConnectionError(f"nothing more was sent: {error}")
-            for rest in chunks:
-                progress.failures |= dict.fromkeys(rest, unsent)
-            return
-        for group, reply in zip(groups, replies, strict=True):
-            if isinstance(reply, Exception):
-                progress.failures |= {chunk[at]: reply for at in group}
-            else:
-                progress.deleted += reply
+            deleted, *others = await session.evalsha(_SHA, _SOURCE, words, [])
+        except connections.NoPermissionError:  # nothing was executed: a command for each
+            await _delete_singly(session, [keys[at] for at in group], progress)
+        except connections.ResponseError as error:
+            progress.failures |= {keys[at]: error for at in group}
+        else:
+            progress.deleted += deleted
+            progress.failures |= {keys[group[at]]: not_json(keys[group[at]]) for at in others}
+
+    groups = slot_groups(session, keys)
+    for outcome in await asyncio.gather(*map(delete, groups), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
-async def _delete_found(search: Find[AtomicRedisModel], progress: _Progress) -> None:
+async def _delete_singly(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+    commands = [(b"JSON.DEL", as_sent(key)) for key in keys]
+    for key, reply in zip(keys, await session.execute_many(commands, write=True), strict=True):
+        if isinstance(reply, Exception):
+            progress.failures[key] = not_json(key) if is_not_json(reply) else reply
+        else:
+            progress.deleted += reply
+
+
+async def _delete_found(search: Search, progress: _Progress) -> None:
     assert search.model is not None
     size = max(1, search.model.Meta.max_delete_per_transaction)
     waiting: list[_Read] = []
@@ -184,24 +226,20 @@ async def _delete_found(search: Find[AtomicRedisModel], progress: _Progress) -> 
     await _delete_unchanged(search, waiting, progress)
 
 
-async def _delete_unchanged(
-    search: Find[AtomicRedisModel], documents: list[_Read], progress: _Progress
-) -> None:
+async def _delete_unchanged(search: Search, documents: list[_Read], progress: _Progress) -> None:
     """Delete what is still as it was read; read the rest again, and delete it if it still matches."""
-    assert search.model is not None
-    session = session_of_model(search.model)
     for _ in range(_ATTEMPTS):
         if not documents:
             return
         try:
-            answers = await _compare_and_delete(session, documents)
+            answers = await _compare_everywhere(documents)
         except errors.ConnectionError as error:
             progress.lost = True
             progress.failures |= {document.key: error for document in documents}
             return
         progress.deleted += answers.count(1)
         changed = tuple(
-            (search.model, document.key)
+            (document.model, document.key)
             for document, answer in zip(documents, answers, strict=True)
             if answer == 0
         )
@@ -213,6 +251,17 @@ async def _delete_unchanged(
         ]
     problem = RapyerError(f"others keep changing it: given up after {_ATTEMPTS} attempts")
     progress.failures |= {document.key: problem for document in documents}
+
+
+async def _compare_everywhere(documents: list[_Read]) -> list[int]:
+    """:func:`_compare_and_delete` for documents of several models, which may have a client each."""
+    answers = [0] * len(documents)
+    entries = [(document.model, document.key) for document in documents]
+    for session, positions in by_session(entries).items():
+        some = await _compare_and_delete(session, [documents[at] for at in positions])
+        for at, answer in zip(positions, some, strict=True):
+            answers[at] = answer
+    return answers
 
 
 async def _compare_and_delete(session: Session, documents: list[_Read]) -> list[int]:
@@ -236,10 +285,11 @@ class _Read(NamedTuple):
 
     key: str
     sha: bytes
+    model: Any = None
 
     @classmethod
     def all_of(cls, found: Found) -> list[_Read]:
         return [
-            cls(key, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
-            for (_, key), text in zip(found.entries, found.texts, strict=True)
+            cls(key, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode(), model)
+            for (model, key), text in zip(found.entries, found.texts, strict=True)
         ]

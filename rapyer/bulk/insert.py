@@ -6,10 +6,9 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rapyer import connections, errors
-from rapyer.base import AtomicRedisModel
 from rapyer.batch.batch import current_batch
 from rapyer.config import ttl_of
 from rapyer.errors import (
@@ -21,16 +20,21 @@ from rapyer.errors import (
     WrongModelError,
 )
 from rapyer.fields import RapyerKey
-from rapyer.keyspace.texts import CHUNK, as_sent, session_of_model, slot_groups
+from rapyer.keyspace import registry
+from rapyer.keyspace.keys import own_key
+from rapyer.keyspace.not_json import is_not_json
+from rapyer.keyspace.scan import session_of_model
+from rapyer.keyspace.spelling import as_sent
+from rapyer.keyspace.texts import CHUNK, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
 from rapyer.models.node import open_places
-from rapyer.models.storage import written
+from rapyer.models.storage import Storage, written
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.schema.of_models import model_spec
-from rapyer.state.node import STATE
+from rapyer.state.node import STATE, document_key, locate
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
@@ -43,13 +47,12 @@ is written out; and it keeps the server from others for no more than a milliseco
 """
 
 _NAMED = 5
-_state = vars(AtomicRedisModel)[STATE].__get__
 _SOURCE = (files("rapyer") / "script" / "lua" / "insert.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
 class _New(NamedTuple):
-    model: AtomicRedisModel
+    model: Storage
     key: str
     text: bytes
 
@@ -57,9 +60,9 @@ class _New(NamedTuple):
 class _Chunk:
     """Documents of one class that are sent together, in columns: fewer objects where there are many."""
 
-    def __init__(self, cls: type[AtomicRedisModel]) -> None:
+    def __init__(self, cls: type[Storage]) -> None:
         self.cls = cls
-        self.models: list[AtomicRedisModel] = []
+        self.models: list[Storage] = []
         self.keys: list[str] = []
         self.texts: list[bytes] = []
         self.places: list[dict[Path, Any]] = []
@@ -96,7 +99,7 @@ class _Report:
     def refused(self, key: str, reason: Any) -> None:
         text = reason.decode() if isinstance(reason, bytes) else str(reason)
         text = text.removeprefix("ERR ")
-        if "wrong Redis type" in text:
+        if is_not_json(text):
             self.taken(key)
         else:
             self.failures[key] = InvalidValueError(f"{key}: the server refused it: {text}")
@@ -114,7 +117,7 @@ class _Report:
         ) from first
 
 
-async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
+async def insert(*models: Storage) -> list[RapyerKey]:
     """Store new documents, each through its own model's client, and return their keys.
 
     Nothing that exists is overwritten. All that can be inserted is; then
@@ -153,36 +156,41 @@ async def insert(*models: AtomicRedisModel) -> list[RapyerKey]:
 def _keys_of_fit(models: Sequence[Any]) -> list[str]:
     """The keys of ``models``, all of which can be inserted."""
     keys: dict[str, None] = {}
-    prefixes: dict[type, str] = {}
+    known: dict[type, tuple[str, tuple[str, ...], Any]] = {}
     for model in models:
         cls = type(model)
-        prefix = prefixes.get(cls)
-        if prefix is None:
-            if not isinstance(model, AtomicRedisModel):
+        if cls not in known:
+            if not isinstance(model, Storage):
                 raise WrongModelError(f"insert takes models, not {model!r}")
             ttl_of(cls.Meta, cls.__name__)
-            prefix = prefixes[cls] = cls.class_key_initials() + ":"
+            prefix = registry.prefix_of(cls)
+            known[cls] = (
+                prefix,
+                registry.longer_prefixes(prefix),
+                getattr(cls, STATE).__get__,
+            )
+        prefix, longer, state_in = known[cls]
         try:
-            state = _state(model)
+            state = state_in(model)
         except AttributeError:  # a new model; asking it by name costs as much as writing half of it
             state = None
         if state is not None and state.parent is not None:
             raise InvalidValueError(
-                f"{model.key} holds this {cls.__name__}: only whole documents are inserted"
+                f"{document_key(locate(model)[0])} holds this {cls.__name__}: only whole documents are inserted"
             )
         check_key_unchanged(model)
         key = prefix + pk_of(model)
+        if key.startswith(longer):
+            own_key(cls, pk_of(model))  # raises
         if key in keys:
             raise KeyExistsError(f"{key} is to be inserted twice; nothing was sent")
         keys[key] = None
     return list(keys)
 
 
-def _chunks(
-    models: Sequence[AtomicRedisModel], keys: Sequence[str], report: _Report
-) -> Iterator[_Chunk]:
+def _chunks(models: Sequence[Storage], keys: Sequence[str], report: _Report) -> Iterator[_Chunk]:
     """The documents in chunks of one model class and bounded size; those without a JSON form fail."""
-    chunk, size = _Chunk(AtomicRedisModel), 0
+    chunk, size = _Chunk(Storage), 0
     to_json: Any = None
     may_fail = False
     for model, key in zip(models, keys, strict=True):
@@ -191,10 +199,10 @@ def _chunks(
             if size:
                 yield chunk
             chunk, size = _Chunk(cls), 0
-            to_json, may_fail = model_spec(cls).to_checked_json, bool(safe_fields(cls))
+            to_json, may_fail = model_spec(cast(Any, cls)).to_checked_json, bool(safe_fields(cls))
         try:
             text, fragile = to_json(model)
-            if may_fail and model.failed_fields:
+            if may_fail and cast(Any, model).failed_fields:
                 text = with_unread(model, text)
                 fragile = is_fragile(text)
         except RapyerError as error:

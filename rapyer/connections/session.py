@@ -69,7 +69,8 @@ class Session:
             session = None
         if session is None:
             # in one step, as threads with loops of their own may share the client
-            session = vars(client).setdefault(_SESSION, cls(client))
+            made = cls(client)
+            session = vars(client).setdefault(_SESSION, made)
         return session
 
     @property

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from rapyer.errors import ExpressionError
-from rapyer.expressions.expression import Descending, FieldReference, Model, Place
+from rapyer.expressions.expression import Descending, FieldReference, Model
 from rapyer.expressions.parsing import parse_reference
+from rapyer.expressions.place import Place, unwrapped
 
 T = TypeVar("T")
 SortField: TypeAlias = "str | FieldReference | Descending | Any"
@@ -50,6 +51,7 @@ def values_of(document: Any, order: Order) -> tuple[Any, ...]:
 
 def comparable(value: Any, place: Place) -> tuple[str, Any] | None:
     """``value`` in a form that compares with those of all other documents."""
+    value = unwrapped(value)
     if isinstance(value, Enum):
         value = value.value
     if value is None:

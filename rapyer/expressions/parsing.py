@@ -2,7 +2,7 @@
 
 The text is parsed, never executed: a whitelist of syntax is walked and everything else refused with its
 column. Fields and values are checked as in expressions that are written in Python
-(:mod:`rapyer.expressions.expression`); a datetime without a zone also stands for that time in UTC.
+(:mod:`rapyer.expressions.expression`); a time without a zone also stands for that time in UTC.
 """
 
 from __future__ import annotations
@@ -11,28 +11,21 @@ import ast
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from rapyer.errors import ExpressionError
-from rapyer.expressions.expression import (
-    And,
-    Comparison,
-    Expression,
-    FieldReference,
-    Model,
-    Not,
-    Or,
-)
-from rapyer.expressions.operands import kinds
+from rapyer.expressions.conditions import And, Expression, Not, Or
+from rapyer.expressions.expression import FieldReference, Model
+from rapyer.expressions.navigating import kinds
+from rapyer.expressions.operands import Operator
 from rapyer.schema.of_models import model_spec
 
 T = TypeVar("T")
 
 _MAX_LENGTH = 100_000
-_OPERATORS: dict[type[ast.cmpop], str] = {
+_OPERATORS: dict[type[ast.cmpop], Operator] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
     ast.Lt: "<",
@@ -40,8 +33,15 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
-_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_METHODS = ("startswith", "contains")
+_MIRRORED: dict[Operator, Operator] = {
+    "==": "==",
+    "!=": "!=",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
+_METHODS: tuple[Operator, ...] = ("startswith", "contains")
 _LONE_EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
 _UNFINISHED = ("=", "<", ">", " and", " or", " not", " in", "(", "[", ",")
 
@@ -74,6 +74,8 @@ class _Constant:
 class _Reader:
     def __init__(self, model: Model, text: str) -> None:
         self.model, self.text = model, text
+        self.items: dict[str, FieldReference] | None = None
+        """Inside of ``any``: what its name stands for, and no other field can be named."""
 
     # -- syntax ----------------------------------------------------------------------------------
 
@@ -177,26 +179,14 @@ class _Reader:
         return self._compared(right, _MIRRORED[sign], left, node)
 
     def _compared(
-        self, field: FieldReference, operator: str, operand: Any, node: ast.expr
+        self, field: FieldReference, operator: Operator, operand: Any, node: ast.expr
     ) -> Expression:
         if isinstance(operand, _Constant):
             operand = self._exact(field, operand)
-        # by name, so that a nested field called like an operation is no obstacle
-        name = {
-            "==": "__eq__",
-            "!=": "__ne__",
-            "<": "__lt__",
-            "<=": "__le__",
-            ">": "__gt__",
-            ">=": "__ge__",
-            "in": "in_",
-        }.get(operator, operator)
         try:
-            made: Expression = getattr(FieldReference, name)(field, operand)
+            return field.__rapyer_compare__(operator, operand, zoneless_is_utc=True)
         except ExpressionError as error:
             raise self._refusal(node, str(error), type(error)) from None
-        assert isinstance(made, Comparison)
-        return _also_in_utc(made)
 
     def _exact(self, field: FieldReference, constant: _Constant) -> Any:
         """The constant's value; a number for a decimal field with all the digits it was written with."""
@@ -207,6 +197,8 @@ class _Reader:
 
     def _call(self, node: ast.Call) -> Expression:
         function = node.func
+        if isinstance(function, ast.Name) and function.id == "any":
+            return self._any(node)
         if (
             not isinstance(function, ast.Attribute)
             or function.attr not in _METHODS
@@ -214,10 +206,51 @@ class _Reader:
             or node.keywords
         ):
             raise self._refusal(
-                node, "no functions here, but field.startswith('…') and field.contains('…')"
+                node,
+                "no functions here, but field.startswith('…'), field.contains('…') and "
+                "any(item.name == '…' for item in field)",
             )
         field = self._field(function.value)
-        return self._compared(field, function.attr, self._operand(node.args[0]), node)
+        operator: Operator = "startswith" if function.attr == "startswith" else "contains"
+        return self._compared(field, operator, self._operand(node.args[0]), node)
+
+    def _any(self, node: ast.Call) -> Expression:
+        """``any(home.city == 'Rome' for home in homes if home.zip > 5)``."""
+        match node:
+            case ast.Call(
+                args=[
+                    ast.GeneratorExp(
+                        elt=wanted,
+                        generators=[
+                            ast.comprehension(
+                                target=ast.Name(id=name), iter=items, ifs=conditions, is_async=0
+                            )
+                        ],
+                    )
+                ],
+                keywords=[],
+            ):
+                field = self._field(items)
+            case _:
+                raise self._refusal(
+                    node, "any is written as any(item.name == '…' for item in field)"
+                )
+
+        def condition(item: FieldReference) -> Expression:
+            outer = self.items
+            self.items = {name: item}
+            try:
+                parts = tuple(self._condition(part) for part in (*conditions, wanted))
+            finally:
+                self.items = outer
+            return parts[0] if len(parts) == 1 else And(parts)
+
+        try:
+            return FieldReference.any(field, condition)
+        except ExpressionError as error:
+            if str(error).startswith("column "):
+                raise
+            raise self._refusal(node, str(error), type(error)) from None
 
     def _flag(self, node: ast.expr) -> Expression:
         field = self._field(node)
@@ -267,6 +300,12 @@ class _Reader:
         raise self._refusal(node, f"{self._source(node)!r} is not a field")
 
     def _root(self, node: ast.expr, name: str) -> FieldReference:
+        if self.items is not None:
+            if name not in self.items:
+                raise self._refusal(
+                    node, f"inside of any only {next(iter(self.items))} can be compared"
+                )
+            return self.items[name]
         if self.model is None:
             return FieldReference.untyped(name)
         start = FieldReference(self.model, (), (model_spec(self.model),))
@@ -277,26 +316,3 @@ class _Reader:
             return field[segment]
         except ExpressionError as error:
             raise self._refusal(node, str(error), type(error)) from None
-
-
-def _also_in_utc(comparison: Comparison) -> Expression:
-    """With a datetime that has no zone: also the comparison with that time in UTC.
-
-    Python never compares datetimes with and without a zone, and text rarely carries one.
-    """
-    operand = comparison.operand
-    if isinstance(operand, tuple) and comparison.operator == "in":
-        zoned = tuple(_in_utc(item) for item in operand if _is_naive(item))
-        return replace(comparison, operand=operand + zoned)
-    if not _is_naive(operand):
-        return comparison
-    both = (comparison, replace(comparison, operand=_in_utc(operand)))
-    return And(both) if comparison.operator == "!=" else Or(both)
-
-
-def _is_naive(value: Any) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is None
-
-
-def _in_utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC)

@@ -1,69 +1,79 @@
-"""The model classes that exist, by key prefix. The only state of the library that a module holds."""
+"""The model classes that exist, and which of them owns a key: the one with the longest prefix.
+
+The only state of the library that a module holds. Every question of ownership is answered here, for
+library, command line and completion alike.
+"""
 
 from __future__ import annotations
 
 import weakref
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from rapyer.config import DEFAULT_LOCK_EXPIRY
 from rapyer.errors import AmbiguousModelError, WrongModelError
+from rapyer.keyspace.model_class import ModelClass
 
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
-    from rapyer.models.locks import Lock
+M = TypeVar("M", bound=ModelClass)
 
 _models: dict[tuple[str, str], weakref.ref[Any]] = {}
 
 
-def register(model: type[AtomicRedisModel]) -> None:
+def register(model: type[ModelClass]) -> None:
     """Enter ``model``; the same class defined again (a reload, a notebook cell) replaces the old one."""
-    _models[(model.__module__, model.__qualname__)] = weakref.ref(model)
-    _longer_prefixes.cache_clear()
+    _models[(model.__module__, model.__qualname__)] = weakref.ref(model, _forget_prefixes)
+    _forget_prefixes(None)
 
 
-def models() -> list[type[AtomicRedisModel]]:
+def _forget_prefixes(_: object) -> None:
+    longer_prefixes.cache_clear()
+    every_prefix.cache_clear()
+
+
+def models() -> list[type[ModelClass]]:
     """The registered model classes that still exist, in order of definition."""
     return [model for reference in _models.values() if (model := reference()) is not None]
 
 
-def longest_prefix(key: str) -> str:
-    """The longest prefix of a registered model that ``key`` begins with, before its colon; or ''."""
-    longest = ""
-    for model in models():
-        prefix = model.class_key_initials()
-        if len(prefix) > len(longest) and key.startswith(prefix + ":"):
-            longest = prefix
-    return longest
-
-
-def longer_prefixes(prefix: str) -> tuple[str, ...]:
-    """The prefixes of registered models that begin with ``prefix`` and are longer, with their colons."""
-    return _longer_prefixes(prefix)
+def prefix_of(model: type[ModelClass]) -> str:
+    """What every key of ``model`` begins with: ``User:``."""
+    return model.class_key_initials() + ":"
 
 
 @lru_cache(maxsize=256)
-def _longer_prefixes(prefix: str) -> tuple[str, ...]:
-    every = {f"{model.class_key_initials()}:" for model in models()}
+def longer_prefixes(prefix: str) -> tuple[str, ...]:
+    """The prefixes of registered models that begin with ``prefix`` and are longer."""
+    every = {prefix_of(model) for model in models()}
     return tuple(other for other in every if len(other) > len(prefix) and other.startswith(prefix))
 
 
-def of_key(key: str) -> type[AtomicRedisModel]:
+def owners(key: str, among: Iterable[type[M]]) -> list[type[M]]:
+    """Those of the models ``among`` whose prefix ``key`` has, and that is no shorter than another's."""
+    found: list[type[M]] = []
+    longest = -1
+    for model in among:
+        prefix = prefix_of(model)
+        if not key.startswith(prefix) or len(prefix) < longest:
+            continue
+        if len(prefix) > longest:
+            found, longest = [], len(prefix)
+        found.append(model)
+    return found
+
+
+@lru_cache(maxsize=1)
+def every_prefix() -> tuple[str, ...]:
+    """What whole keys of registered models begin with."""
+    return tuple({prefix_of(model) for model in models()})
+
+
+def of_key(key: str) -> type[ModelClass]:
     """The model that ``key`` belongs to.
 
     Raises :class:`~rapyer.errors.WrongModelError` when there is none and
     :class:`~rapyer.errors.AmbiguousModelError` when two classes share the prefix.
     """
-    candidates: list[type[AtomicRedisModel]] = []
-    longest = -1
-    for model in models():
-        prefix = model.class_key_initials()
-        if not key.startswith(prefix + ":") or len(prefix) < longest:
-            continue
-        if len(prefix) > longest:
-            candidates, longest = [], len(prefix)
-        candidates.append(model)
+    candidates = owners(key, models())
     if not candidates:
         known = ", ".join(sorted(model.class_key_initials() for model in models())) or "none"
         raise WrongModelError(f"{key!r} belongs to no known model (known prefixes: {known})")
@@ -75,15 +85,36 @@ def of_key(key: str) -> type[AtomicRedisModel]:
     return candidates[0]
 
 
-def lock_from_key(
-    key: str, *, timeout: float | None = None, expiry: float | None = None
-) -> AbstractAsyncContextManager[Lock]:
-    """Hold the lock of the document with this whole key, through its model's own client.
+def family(model: type[ModelClass]) -> list[type[ModelClass]]:
+    """``model`` and its registered subclasses, each of which has documents under a prefix of its own.
 
-    See ``AtomicRedisModel.lock``. Raises :class:`~rapyer.errors.WrongModelError` for a key of no known
-    model and :class:`~rapyer.errors.LockError`.
+    Raises :class:`~rapyer.errors.AmbiguousModelError` when two of the subclasses share a prefix.
     """
-    model = of_key(key)
-    return model.lock_from_key(
-        key, timeout=timeout, expiry=DEFAULT_LOCK_EXPIRY if expiry is None else expiry
-    )
+    found = {prefix_of(model): model}
+    for other in models():
+        if other is model or not issubclass(other, model):
+            continue
+        prefix = prefix_of(other)
+        same = found.setdefault(prefix, other)
+        if same is not other and same is not model:
+            raise AmbiguousModelError(
+                f"{same.__module__}.{same.__qualname__} and {other.__module__}.{other.__qualname__}, both "
+                f"subclasses of {model.__name__}, share the key prefix {prefix!r}"
+            )
+    return list(found.values())
+
+
+class Ownership:
+    """Which keys belong to a model: those with its prefix, and not with a longer one of another model."""
+
+    __slots__ = ("_longer", "prefix")
+
+    def __init__(self, model: type[ModelClass]) -> None:
+        self.prefix = prefix_of(model)
+        self._longer = longer_prefixes(self.prefix)
+
+    def among(self, keys: list[str]) -> list[str]:
+        """Those of ``keys``, all of which have the prefix, that belong to the model."""
+        if not self._longer:
+            return keys
+        return [key for key in keys if not key.startswith(self._longer)]

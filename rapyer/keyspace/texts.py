@@ -1,7 +1,8 @@
-"""Reading many documents: which keys a model has, and their texts, in bounded overlapping chunks.
+"""Reading many documents: their texts, in bounded overlapping chunks, grouped by what one command may name.
 
-SCAN lists keys (never KEYS), JSON.MGET reads documents. While one chunk is being looked at, the next one
-is under way; no more than that is held. What the texts mean is not this module's business.
+JSON.MGET reads documents. While one chunk is being looked at, the next one is under way; no more than
+that is held. Which documents there are is told by :mod:`rapyer.keyspace.scan`; what the texts mean is not
+this module's business.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rapyer import connections
-from rapyer.config import client_of, refresh_of
-from rapyer.keyspace import registry
+from rapyer.config import refresh_of
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.scan import session_of_model
+from rapyer.keyspace.spelling import as_sent
 
 if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
     from rapyer.connections import Session
 
 T = TypeVar("T")
-Entry: TypeAlias = "tuple[type[AtomicRedisModel], str]"
+Entry: TypeAlias = "tuple[type[ModelClass], str]"
 """A document that may be there: its model and its key."""
 
 Read: TypeAlias = "tuple[list[Entry], list[bytes | None]]"
@@ -29,113 +31,6 @@ Read: TypeAlias = "tuple[list[Entry], list[bytes | None]]"
 
 CHUNK = 200
 """How many documents one JSON.MGET asks for."""
-
-_SCAN_COUNT = b"2000"
-"""How many keys one SCAN looks at, for which the server needs a millisecond."""
-_JSON_TYPE = b"ReJSON-RL"
-_SPECIAL_IN_GLOB = "\\*?[]^"
-
-
-def session_of_model(model: type[AtomicRedisModel]) -> Session:
-    """The session of the client that ``model`` uses."""
-    return connections.Session.of(client_of(model.Meta, model.__name__))
-
-
-def as_sent(key: str) -> bytes:
-    """A key as it is on the server; keys that are not UTF-8 come back as they were read."""
-    return key.encode("utf-8", "surrogateescape")
-
-
-def as_keys(words: Sequence[bytes]) -> list[str]:
-    """The inverse of :func:`as_sent`, for many."""
-    try:
-        return list(map(bytes.decode, words))
-    except UnicodeDecodeError:
-        return [word.decode("utf-8", "surrogateescape") for word in words]
-
-
-def unseen(words: list[bytes], seen: set[bytes]) -> list[bytes]:
-    """Those of ``words`` that are not among ``seen``, each once; they are entered there."""
-    known = len(seen)
-    if seen.isdisjoint(words):
-        seen.update(words)
-        return words if len(seen) == known + len(words) else list(dict.fromkeys(words))
-    fresh = [word for word in dict.fromkeys(words) if word not in seen]
-    seen.update(fresh)
-    return fresh
-
-
-# -- keys --------------------------------------------------------------------------------------------
-
-
-class Ownership:
-    """Which keys belong to a model: those with its prefix, and not with a longer one of another model."""
-
-    def __init__(self, model: type[AtomicRedisModel]) -> None:
-        self.prefix = model.class_key_initials() + ":"
-        others = (other.class_key_initials() + ":" for other in registry.models())
-        self._longer = tuple(
-            other for other in others if other != self.prefix and other.startswith(self.prefix)
-        )
-
-    def among(self, keys: list[str]) -> list[str]:
-        """Those of ``keys``, all of which have the prefix, that belong to the model."""
-        if not self._longer:
-            return keys
-        return [key for key in keys if not key.startswith(self._longer)]
-
-
-def escaped_glob(text: str) -> str:
-    """``text`` as a pattern of SCAN that matches nothing else."""
-    return "".join(f"\\{c}" if c in _SPECIAL_IN_GLOB else c for c in text)
-
-
-async def scanned_keys(
-    model: type[AtomicRedisModel], seen: set[bytes] | None = None
-) -> AsyncGenerator[list[str], None]:
-    """The keys of all documents of ``model``, in lists, each key once.
-
-    Keys that are there from beginning to end are always given; ``seen`` are not given again. Sends SCAN
-    with MATCH and TYPE, to every primary of a cluster.
-    """
-    session, owned = session_of_model(model), Ownership(model)
-    pattern = as_sent(escaped_glob(owned.prefix) + "*")
-    seen = set() if seen is None else seen
-    for node in await session.primaries():
-        async with aclosing(_scan(session, pattern, node)) as pages:
-            async for words in pages:
-                keys = owned.among(as_keys(unseen(words, seen)))
-                if keys:
-                    yield keys
-
-
-async def _scan(session: Session, pattern: bytes, node: Any) -> AsyncGenerator[list[bytes], None]:
-    """The pages of a SCAN; from the second one on, the next is under way while one is looked at."""
-
-    def ask(cursor: bytes) -> asyncio.Task[Any]:
-        command = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT, b"TYPE", _JSON_TYPE)
-        return asyncio.create_task(session.execute(*command, write=False, node=node))
-
-    under_way = ask(b"0")
-    wanted = False
-    try:
-        while True:
-            cursor, words = await under_way
-            more = int(cursor) != 0
-            if more and wanted:
-                under_way = ask(cursor)
-                await asyncio.sleep(0)  # it is sent now, while these are looked at
-            yield words
-            if not more:
-                return
-            if not wanted:
-                wanted, under_way = True, ask(cursor)
-    except GeneratorExit:
-        await asyncio.gather(under_way, return_exceptions=True)
-        raise
-    except BaseException:
-        under_way.cancel()
-        raise
 
 
 async def regrouped(
@@ -157,9 +52,6 @@ async def in_groups(items: Sequence[T]) -> AsyncGenerator[list[T], None]:
     """``items`` in lists of :data:`CHUNK`, made as they are needed."""
     for start in range(0, len(items), CHUNK):
         yield list(items[start : start + CHUNK])
-
-
-# -- texts -------------------------------------------------------------------------------------------
 
 
 async def read_overlapping(
@@ -248,7 +140,7 @@ async def refresh_ttls(entries: Sequence[Entry]) -> None:
 
 
 async def entries_of(
-    model: type[AtomicRedisModel], keys: AsyncGenerator[list[str], None]
+    model: type[ModelClass], keys: AsyncGenerator[list[str], None]
 ) -> AsyncGenerator[list[Entry], None]:
     """Lists of keys as lists of entries."""
     async with aclosing(keys):

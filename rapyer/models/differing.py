@@ -17,7 +17,7 @@ from rapyer.script.call import Primitive
 from rapyer.script.in_python import dumps
 from rapyer.state.document import document_state, local_text
 from rapyer.state.known import ABSENT, Known, Noted, differences
-from rapyer.state.node import key_of
+from rapyer.state.node import document_key
 
 
 def changed_places(document: Any, known: Known) -> Iterator[tuple[Path, Any]]:
@@ -82,7 +82,7 @@ def catch_up(document: Any, text: bytes) -> None:
         return
     cls = type(document)
     spec = model_spec(cls)
-    fresh = load_document(cls, key_of(document), text)
+    fresh = load_document(cls, document_key(document), text)
     local = json.loads(spec.to_json(document))
     stored = json.loads(spec.to_json(fresh))
     before = _before(local, state.known)
@@ -98,7 +98,7 @@ def catch_up(document: Any, text: bytes) -> None:
     )
     if clashes:
         raise ConflictError(
-            f"{key_of(document)}: {', '.join(clashes)} was changed here and by somebody else"
+            f"{document_key(document)}: {', '.join(clashes)} was changed here and by somebody else"
         )
     _take_over(document, fresh, local, theirs, ours)
     for path, value in theirs.items():

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rapyer.config import AsyncClient, client_of, refresh_of
+from rapyer.keyspace.keys import key_text, own_key
 from rapyer.models.differing import catch_up
-from rapyer.models.keys import check_key_unchanged, document_pk, key_change, key_text, pk_of
+from rapyer.models.keys import check_key_unchanged, document_pk, key_change, pk_of
 from rapyer.models.loading import load_document
 from rapyer.models.node import ModelKind
 from rapyer.models.whole import loaded, value_at
@@ -17,7 +18,7 @@ from rapyer.schema.of_models import model_spec
 from rapyer.schema.spec import ValueSpec
 from rapyer.state.document import DocumentState, document_state
 from rapyer.state.known import ABSENT
-from rapyer.state.node import STATE, DocumentKind, KeyGuard, Node, key_of, set_state, state_of
+from rapyer.state.node import STATE, DocumentKind, KeyGuard, Node, document_key, set_state, state_of
 from rapyer.state.wrapping import is_unchanging
 
 
@@ -27,7 +28,7 @@ class AtomicModelKind(ModelKind, DocumentKind):
     __slots__ = ()
 
     def key(self, document: Any) -> str:
-        return f"{type(document).class_key_initials()}:{document_pk(document)}"
+        return own_key(type(document), document_pk(document))
 
     def client(self, document: Any) -> AsyncClient:
         return client_of(type(document).Meta, type(document).__name__)
@@ -47,7 +48,7 @@ class AtomicModelKind(ModelKind, DocumentKind):
         catch_up(document, text)
 
     def adopt_document(self, document: Any, text: bytes) -> None:
-        fresh = load_document(type(document), key_of(document), text)
+        fresh = load_document(type(document), document_key(document), text)
         self.adopt(document, fresh)
         state, read = document_state(document), document_state(fresh)
         state.pk, state.drifted_pk, state.unread = read.pk, read.drifted_pk, read.unread

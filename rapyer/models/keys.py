@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from rapyer.errors import InvalidValueError
+from rapyer.keyspace.keys import key_text
 from rapyer.schema.of_models import model_spec
 from rapyer.state.document import document_state
 from rapyer.state.node import state_of
@@ -48,12 +48,6 @@ def new_pk() -> str:
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-def key_text(text: bytes) -> str:
-    """The pk that a ``Key`` field with the stored form ``text`` gives."""
-    written = json.loads(text)
-    return written if isinstance(written, str) else text.decode()
 
 
 def key_change(model: Any, stored: str, new: str) -> InvalidValueError:

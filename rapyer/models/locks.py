@@ -10,15 +10,18 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
+from rapyer import connections, errors
 from rapyer.config import DEFAULT_LOCK_EXPIRY
-from rapyer.connections import Session
-from rapyer.errors import InvalidValueError, LockError, OutcomeUnknownError, RapyerError
+from rapyer.errors import InvalidValueError, LockError, RapyerError
+from rapyer.keyspace import registry
+from rapyer.keyspace.scan import session_of_model
+
+if TYPE_CHECKING:
+    from rapyer.connections import Session
 
 LOCK_PREFIX = "rapyer:lock:"
 _POLL_FIRST, _POLL_LONGEST = 0.01, 0.25
@@ -59,6 +62,19 @@ class Lock:
     def lost(self) -> bool:
         """Whether the lock is known to have been lost while it was held."""
         return self._lost
+
+
+def lock_from_key(
+    key: str, *, timeout: float | None = None, expiry: float | None = None
+) -> AbstractAsyncContextManager[Lock]:
+    """Hold the lock of the document with this whole key, through its model's own client.
+
+    See ``AtomicRedisModel.lock``. Raises :class:`~rapyer.errors.WrongModelError` for a key of no known
+    model and :class:`~rapyer.errors.LockError`.
+    """
+    session = session_of_model(registry.of_key(key))
+    seconds = DEFAULT_LOCK_EXPIRY if expiry is None else expiry
+    return lock_key(session, key, timeout=timeout, expiry=seconds)
 
 
 @asynccontextmanager
@@ -115,13 +131,15 @@ async def _taken(lock: Lock) -> bool:
     """Whether ``lock`` was obtained now; nothing of it is left where that cannot be told."""
     try:
         return await lock._take()
-    except (asyncio.CancelledError, OutcomeUnknownError):
+    except (asyncio.CancelledError, errors.OutcomeUnknownError):
         await _release(lock)
         raise
 
 
 async def _release(lock: Lock) -> None:
-    with suppress(RapyerError, RedisError):  # it expires by itself when it cannot be released
+    with suppress(
+        RapyerError, connections.RedisError
+    ):  # it expires by itself when it cannot be released
         await asyncio.shield(lock._end(b""))
 
 
@@ -137,7 +155,7 @@ async def _keep(lock: Lock, expiry: float, until: float, holder: asyncio.Task[An
             until = started + expiry
         except LockError:
             break
-        except (RapyerError, RedisError, TimeoutError):
+        except (RapyerError, connections.RedisError, TimeoutError):
             if loop.time() >= until:  # nobody knows better by now: the server lets it go
                 lock._lost = True
                 break

@@ -24,7 +24,7 @@ from rapyer.paths import Path, format_target
 from rapyer.schema.of_models import model_spec
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
-from rapyer.state.node import Document, key_of
+from rapyer.state.node import Document, document_key
 from rapyer.state.wrapping import native
 from rapyer.types import dict_changes, list_changes
 from rapyer.types.dict import RedisDict
@@ -49,7 +49,7 @@ class Place:
     @property
     def target(self) -> str:
         """The place as target text: ``BlogPost:42/tags/0``."""
-        return format_target(key_of(self.document), self.path)
+        return format_target(document_key(self.document), self.path)
 
     @property
     def exists(self) -> bool:
@@ -70,7 +70,9 @@ class Place:
                 return self.parent[self.segment]
             return getattr(self.parent, self.segment)
         except (LookupError, AttributeError):
-            raise PathNotFound(f"{self.target} is not there", key=key_of(self.document)) from None
+            raise PathNotFound(
+                f"{self.target} is not there", key=document_key(self.document)
+            ) from None
 
     async def set(self, value: Any) -> Any:
         """Replace the value, in one atomic step; it is validated first. Sends one EVALSHA (JSON.SET)."""
@@ -188,7 +190,7 @@ def resolve(document: Document, pointer: Sequence[str]) -> Place:
 
 def _step(place: Place, segment: str) -> Place:
     value = place.value
-    key = key_of(place.document)
+    key = document_key(place.document)
     if isinstance(value, RedisDict):
         try:
             name = DICT.valid_key(value, _key_of_text(value, segment))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,16 +19,15 @@ from rapyer.errors import (
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
-    WrongModelError,
-    WrongTypeError,
 )
-from rapyer.fields import RapyerKey
-from rapyer.keyspace import registry
+from rapyer.keyspace.keys import key_of
+from rapyer.keyspace.not_json import is_not_json, not_json
 from rapyer.models.assignment import changed_copy
 from rapyer.models.differing import ChangesSaved, changed_places
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import load_document, with_unread
 from rapyer.models.node import MODEL, open_places
+from rapyer.models.raw import RawDocument
 from rapyer.models.views import Embedded
 from rapyer.models.whole import (
     DocumentDropped,
@@ -41,7 +40,7 @@ from rapyer.models.whole import set_ttl as set_document_ttl
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.state.document import DocumentState, document_state, only_of
-from rapyer.state.node import Document, key_of, locate, parent_of
+from rapyer.state.node import Document, document_key, locate, parent_of
 from rapyer.types.placed import PlaceSaved, load_place
 
 if TYPE_CHECKING:
@@ -156,47 +155,19 @@ class Storage(Embedded, Document):
         return self
 
     @classmethod
-    async def get(cls, key: str) -> Self:
-        """The document with this key (``User:42``) or pk (``42``).
+    async def get(cls, key: Any) -> Self:
+        """The document with this key (``User:42``) or pk (``42``, as text or as the ``Key`` field's type).
 
         Raises :class:`~rapyer.errors.KeyNotFound` when it is not there,
         :class:`~rapyer.errors.WrongModelError` for a key of another model,
         :class:`~rapyer.errors.DocumentError` when it does not validate. Sends JSON.GET.
         """
-        return await cls._read(cls._own_key(key))
+        return await cls._read(key_of(cls, key))
 
     @classmethod
-    async def aget(cls, key: str) -> Self:
+    async def aget(cls, key: Any) -> Self:
         """The same as :meth:`get`."""
         return await cls.get(key)
-
-    @classmethod
-    def _own_key(cls, key: str) -> str:
-        """``key`` as a key of this model: as it is, or completed from a pk."""
-        prefix = cls.class_key_initials() + ":"
-        if key.startswith(prefix) and not key.startswith(registry.longer_prefixes(prefix)):
-            return str(key)
-        return cls._completed_key(prefix, key)
-
-    @classmethod
-    def _own_keys(cls, keys: Iterable[str]) -> list[str]:
-        """:meth:`_own_key` of many."""
-        prefix = cls.class_key_initials() + ":"
-        longer = registry.longer_prefixes(prefix)
-        return [
-            str(key)
-            if key.startswith(prefix) and not key.startswith(longer)
-            else cls._completed_key(prefix, key)
-            for key in keys
-        ]
-
-    @classmethod
-    def _completed_key(cls, prefix: str, key: str) -> str:
-        if key.startswith(prefix) or isinstance(key, RapyerKey) or registry.longest_prefix(key):
-            raise WrongModelError(
-                f"{key!r} is not a key of {cls.__name__}: those begin with {prefix!r}"
-            )
-        return prefix + key
 
     @classmethod
     def _session(cls) -> Session:
@@ -243,16 +214,20 @@ class Storage(Embedded, Document):
         return bool(reply)
 
     @classmethod
-    async def delete_by_key(cls, key: str) -> bool:
+    async def delete_by_key(cls, key: Any) -> bool:
         """Delete the document with this key or pk; whether it was there. Sends JSON.DEL.
 
         Raises :class:`~rapyer.errors.WrongModelError` for a key of another model, and
-        :class:`~rapyer.errors.WrongTypeError` for one of another Redis type.
+        :class:`~rapyer.errors.WrongTypeError` for one of another Redis type. Inside a pipeline it is queued,
+        as :meth:`delete` is.
         """
-        return bool(await _delete(cls._session(), cls._own_key(key)))
+        if current_batch() is not None:
+            document = RawDocument(key_of(cls, key), client=client_of(cls.Meta, cls.__name__))
+            return await document.delete()
+        return bool(await _delete(cls._session(), key_of(cls, key)))
 
     @classmethod
-    async def adelete_by_key(cls, key: str) -> bool:
+    async def adelete_by_key(cls, key: Any) -> bool:
         """The same as :meth:`delete_by_key`."""
         return await cls.delete_by_key(key)
 
@@ -308,20 +283,22 @@ class Storage(Embedded, Document):
         from rapyer.models.locks import lock_key
 
         document, _ = locate(self)
-        return lock_key(session_of(document), key_of(document), timeout=timeout, expiry=expiry)
+        return lock_key(
+            session_of(document), document_key(document), timeout=timeout, expiry=expiry
+        )
 
     @classmethod
     def lock_from_key(
-        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
+        cls, key: Any, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
     ) -> AbstractAsyncContextManager[Lock]:
         """Like :meth:`lock`, for the document with this key or pk, which need not exist."""
         from rapyer.models.locks import lock_key
 
-        return lock_key(cls._session(), cls._own_key(key), timeout=timeout, expiry=expiry)
+        return lock_key(cls._session(), key_of(cls, key), timeout=timeout, expiry=expiry)
 
     @classmethod
     def alock_from_key(
-        cls, key: str, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
+        cls, key: Any, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
     ) -> AbstractAsyncContextManager[Lock]:
         """The same as :meth:`lock_from_key`."""
         return cls.lock_from_key(key, timeout=timeout, expiry=expiry)
@@ -351,6 +328,6 @@ async def _delete(session: Session, key: str) -> Any:
 
 
 def _write_refused(key: str, error: connections.ResponseError) -> Exception:
-    if "wrong Redis type" in str(error) or "WRONGTYPE" in str(error):
-        return WrongTypeError(f"{key} is not a JSON document but another Redis type")
+    if is_not_json(error):
+        return not_json(key)
     return InvalidValueError(f"{key}: the server refused the document: {error}")

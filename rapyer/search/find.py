@@ -1,64 +1,37 @@
 """Finding documents: ``User.find(User.age > 30).sort("-age").limit(10)``, awaited or iterated over.
 
 :class:`Find` is a search that has not been run. Where its keys come from is decided when it runs: the
-ones that were given, an index (:mod:`rapyer.search.index_answers`), or SCAN; every document is read and the
-expression evaluated on it, so the results are the same either way. Reading is in
-:mod:`rapyer.keyspace.texts`, order in :mod:`rapyer.expressions.ordering`.
+ones that were given, an index, or SCAN (:mod:`rapyer.search.matching`). Here what matches is ordered, cut,
+shaped, counted and changed; order is made in :mod:`rapyer.expressions.ordering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
+from rapyer.batch.batch import current_batch
 from rapyer.config import refresh_of
-from rapyer.errors import BulkError, DocumentError, InvalidValueError, KeyNotFound, WrongModelError
-from rapyer.expressions.expression import And, Expression, FieldReference
+from rapyer.errors import BulkError, InvalidValueError, RapyerError
+from rapyer.expressions.expression import FieldReference
 from rapyer.expressions.ordering import Order, SortField, as_order, put_in_order, values_of
-from rapyer.fields import RapyerKey
 from rapyer.keyspace import registry
-from rapyer.keyspace.texts import (
-    CHUNK,
-    Entry,
-    entries_of,
-    in_groups,
-    read_overlapping,
-    refresh_ttls,
-    regrouped,
-    scanned_keys,
-)
-from rapyer.models.loading import loader
-from rapyer.state.wrapping import native
-
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
+from rapyer.keyspace.texts import CHUNK, Entry, refresh_ttls
+from rapyer.schema.native import native
+from rapyer.search.matching import Condition, Search, all_of
+from rapyer.search.results import Found, Problems
+from rapyer.search.update import Changes, update_unchanged
 
 T = TypeVar("T")
-Condition: TypeAlias = "Expression | str | int"
-"""A key, or an expression; type checkers take ``User.age > 30`` for a bool, which is an int."""
 
-_NAMED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Documents that match, in columns of one length: a list of 200 costs less than 200 objects."""
-
-    entries: list[Entry]
-    documents: list[Any]
-    texts: list[bytes]
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __getitem__(self, part: slice) -> Found:
-        return Found(self.entries[part], self.documents[part], self.texts[part])
+_ATTEMPTS = 100
+"""How often a document that others keep changing is read again before that is an error."""
 
 
 @dataclass(frozen=True, eq=False)
-class Find(Generic[T]):
+class Find(Search, Generic[T]):
     """A search: ``await`` it for a list, or iterate with ``async for``, which holds only a few hundred
     documents at a time.
 
@@ -74,13 +47,9 @@ class Find(Generic[T]):
     change while a search runs are found as they are when they are read.
     """
 
-    model: type[AtomicRedisModel] | None
-    given: tuple[Entry, ...] | None = None
-    expression: Expression | None = None
     order: Order = ()
     most: int | None = None
     skipped: int = 0
-    missing_ok: bool = False
     shape: Callable[[Any], T] | None = None
     """What results are made of documents by; None for the documents themselves."""
     only_keys: bool = False
@@ -89,7 +58,7 @@ class Find(Generic[T]):
 
     def where(self, *expressions: Condition) -> Find[T]:
         """Only the documents that also match ``expressions``."""
-        return replace(self, expression=_all_of(self.model, self.expression, expressions))
+        return replace(self, expression=all_of(self.model, self.expression, expressions))
 
     def sort(self, *fields: SortField) -> Find[T]:
         """In the order of ``fields``: ``"age"``, ``"-age"`` for descending, ``User.address.city``.
@@ -97,7 +66,7 @@ class Find(Generic[T]):
         Documents without a value come last; equal ones are in the order of their keys. A sorted search
         first reads all that match, holding what they are sorted by.
         """
-        return replace(self, order=as_order(self.model, fields))
+        return replace(self, order=as_order(cast(Any, self.model), fields))
 
     def limit(self, most: int | None) -> Find[T]:
         """At most so many; None for all."""
@@ -115,7 +84,7 @@ class Find(Generic[T]):
         """Dicts of these fields' native values instead of models: ``project("name", "address.city")``."""
         places = {}
         for name in fields:
-            ((place, _),) = as_order(self.model, (name,))
+            ((place, _),) = as_order(cast(Any, self.model), (name,))
             places[name if isinstance(name, str) else str(place)] = place
 
         def shape(document: Any) -> dict[str, Any]:
@@ -157,16 +126,64 @@ class Find(Generic[T]):
         problems.report()
         return max(0, counted - self.skipped)
 
-    async def explain(self) -> str:
-        """How the search gets its keys: the given ones, the index's query, or a scan and why."""
-        if self.given is not None:
-            return f"keys: {len(self.given)} given"
-        from rapyer.search.index_answers import explain
+    async def update(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> int:
+        """Set fields of all documents that it finds; how many were changed.
 
-        assert self.model is not None
-        return await explain(self.model, self.expression)
+        Each document is changed in one atomic step, and only while it is what was read: one that somebody
+        else changes meanwhile is read again, and changed if it still matches. ``changes`` are fields that
+        are no Python names, or a mapping in place of keywords.
 
-    acount, afirst, aexplain = count, first, explain
+        Raises, before anything is sent, :class:`~rapyer.errors.UnknownFieldError`,
+        :class:`pydantic.ValidationError` for a value that a field does not take, and
+        :class:`~rapyer.errors.InvalidValueError` for the ``Key`` field and frozen ones. Raises
+        :class:`~rapyer.errors.BulkError` when something failed: ``failures`` maps the keys of what was not
+        (or, after ``OutcomeUnknownError``, not surely) changed to the errors, among them
+        :class:`~rapyer.errors.ConstraintError` where the model's validators refuse the result. Sends what
+        finding sends, and one EVALSHA for each document (for many at once).
+        """
+        if current_batch() is not None:
+            raise RapyerError(
+                "find(…).update() cannot be part of a pipeline: change each document instead"
+            )
+        wanted = Changes({**(changes or {}), **fields}, self.models())
+        search, problems, done = self, Problems(self.missing_ok), 0
+        if self.order or self.most is not None or self.skipped:
+            search = replace(
+                self, given=tuple(await self._chosen()), order=(), most=None, skipped=0
+            )
+            problems = Problems(missing_ok=True)
+        async with aclosing(search.matching(problems)) as groups:
+            async for group in groups:
+                done += await search._update_group(group, wanted, problems)
+                if wanted.lost is not None:
+                    break
+        problems.report_done(done, "updated")
+        return done
+
+    async def _update_group(self, group: Found, changes: Changes, problems: Problems) -> int:
+        done = 0
+        for _ in range(_ATTEMPTS):
+            changed, again = await update_unchanged(group, changes, problems)
+            done += changed
+            if not again:
+                return done
+            search = replace(self, given=tuple(again), order=(), most=None, skipped=0)
+            found = [found async for found in search.matching(Problems(missing_ok=True))]
+            group = Found.joined(found)
+        problem = RapyerError(f"others keep changing it: given up after {_ATTEMPTS} attempts")
+        problems.failures |= {key: problem for _, key in group.entries}
+        return done
+
+    async def _chosen(self) -> list[Entry]:
+        """The entries of the page that order, offset and limit choose."""
+        keys = await replace(self, only_keys=True, shape=None)._list()
+        if self.model is None:
+            known = {key: model for model, key in self.given or ()}
+            return [(known[cast(str, key)], cast(str, key)) for key in keys]
+        family = self.models()
+        return [(registry.owners(cast(str, key), family)[0], cast(str, key)) for key in keys]
+
+    acount, afirst, aexplain, aupdate = count, first, Search.explain, update
 
     async def _list(self) -> list[T]:
         found: list[T] = []
@@ -240,166 +257,22 @@ class Find(Generic[T]):
             async for group in groups:
                 yield group
 
-    def _all_keys(self) -> AsyncGenerator[list[str], None]:
-        assert self.model is not None
-        return self._keys(self.model)
-
     async def _made(self, page: Found | list[str]) -> list[T]:
         if isinstance(page, list):
             return cast("list[T]", page)
         if self.only_keys:
             return cast("list[T]", [key for _, key in page.entries])
-        if self.model is None or refresh_of(self.model.Meta) is not None:
+        if any(refresh_of(model.Meta) is not None for model in self.models()):
             await refresh_ttls(page.entries)
         if self.shape is None:
-            return page.documents
+            return cast("list[T]", page.documents)
         return [self.shape(document) for document in page.documents]
-
-    async def matching(self, problems: Problems) -> AsyncGenerator[Found, None]:
-        """The documents that match, as they were read."""
-        size = CHUNK
-        if self.most is not None and self.expression is None and not self.order:
-            size = min(CHUNK, self.skipped + self.most)
-        async with aclosing(read_overlapping(regrouped(self._entries(), size))) as chunks:
-            async for chunk, texts in chunks:
-                yield self._found(chunk, texts, problems)
-
-    def _found(
-        self, chunk: list[Entry], texts: Sequence[bytes | None], problems: Problems
-    ) -> Found:
-        """The documents of ``chunk`` that match."""
-        loaders = {model: loader(model) for model in {model for model, _ in chunk}}
-        matches = None if self.expression is None else self.expression.matches
-        found = Found([], [], [])
-        for entry, text in zip(chunk, texts, strict=True):
-            model, key = entry
-            if text is None:
-                if self.given is not None:
-                    problems.missing(key)
-                continue
-            try:
-                document = loaders[model](key, text)
-            except DocumentError as error:
-                problems.failures[key] = error
-                continue
-            if matches is None or matches(document):
-                found.entries.append(entry)
-                found.documents.append(document)
-                found.texts.append(text)
-        return found
 
     def _needs_documents(self) -> bool:
         given = self.given is not None
         return not self.only_keys or self.expression is not None or bool(self.order) or given
 
-    async def _entries(self) -> AsyncGenerator[list[Entry], None]:
-        if self.given is not None:
-            source = in_groups(self.given)
-        else:
-            assert self.model is not None
-            source = entries_of(self.model, self._keys(self.model))
-        async with aclosing(source):
-            async for group in source:
-                yield group
-
-    def _keys(self, model: type[AtomicRedisModel]) -> AsyncGenerator[list[str], None]:
-        if self.expression is None:
-            return scanned_keys(model)
-        from rapyer.search.index_answers import candidate_keys
-
-        return candidate_keys(model, self.expression)
-
-
-class Problems:
-    """What a search could not give."""
-
-    def __init__(self, missing_ok: bool) -> None:
-        self.failures: dict[str, Exception] = {}
-        self._missing_ok = missing_ok
-
-    def missing(self, key: str) -> None:
-        if not self._missing_ok:
-            self.failures[key] = KeyNotFound(f"{key} does not exist", key=key)
-
-    def report(self) -> None:
-        if not self.failures:
-            return
-        keys = list(self.failures)
-        named = ", ".join(keys[:_NAMED]) + (
-            f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-        )
-        if all(isinstance(failure, KeyNotFound) for failure in self.failures.values()):
-            verb = "does" if len(keys) == 1 else "do"
-            raise KeyNotFound(f"{named} {verb} not exist", key=keys[0])
-        noun = "document" if len(keys) == 1 else "documents"
-        raise BulkError(f"{len(keys)} {noun} failed: {named}", failures=self.failures)
-
-
-# -- starting ----------------------------------------------------------------------------------------
-
-
-def find_in(
-    model: type[AtomicRedisModel], conditions: tuple[Condition, ...], *, missing_ok: bool = False
-) -> Find[Any]:
-    """The search in one model for these keys and expressions; for all its documents without any."""
-    keys = [condition for condition in conditions if isinstance(condition, str)]
-    rest = tuple(condition for condition in conditions if not isinstance(condition, str))
-    given = tuple([(model, key) for key in model._own_keys(keys)]) if keys else None
-    expression = _all_of(model, None, rest)
-    return Find(model, given=given, expression=expression, missing_ok=missing_ok)
-
-
-def find(*conditions: Condition, missing_ok: bool = False) -> Find[Any]:
-    """The documents of these keys, of whatever models, in order; or those that match expressions.
-
-    Each model is read through its own client. Without arguments there are no results. Raises
-    :class:`~rapyer.errors.WrongModelError` for a key of no known model and
-    :class:`~rapyer.errors.AmbiguousModelError` when two models share its prefix; see :class:`Find` for
-    what running it raises and sends.
-    """
-    keys = [condition for condition in conditions if isinstance(condition, str)]
-    rest = tuple(condition for condition in conditions if not isinstance(condition, str))
-    expression = _all_of(None, None, rest)
-    if keys or expression is None:
-        given = tuple((registry.of_key(key), str(key)) for key in keys)
-        return Find(None, given=given, expression=expression, missing_ok=missing_ok)
-    models = list(dict.fromkeys(expression.models()))
-    if len(models) != 1:
-        names = ", ".join(model.__name__ for model in models) or "none"
-        raise WrongModelError(f"the expressions must be about one model, not {names}")
-    return find_in(cast("type[AtomicRedisModel]", models[0]), rest)
-
-
-async def find_one(*conditions: Condition) -> Any:
-    """The first of what :func:`find` finds, or None."""
-    return await find(*conditions, missing_ok=True).first()
-
-
-async def get(key: str) -> Any:
-    """The document with this key, of whatever model it belongs to. Sends JSON.GET.
-
-    Raises :class:`~rapyer.errors.KeyNotFound`, :class:`~rapyer.errors.DocumentError`, and
-    :class:`~rapyer.errors.WrongModelError` or :class:`~rapyer.errors.AmbiguousModelError` when the key
-    belongs to no model or to more than one.
-    """
-    return await registry.of_key(key).get(RapyerKey(key))
-
-
-def _all_of(
-    model: type[AtomicRedisModel] | None,
-    expression: Expression | None,
-    conditions: tuple[Any, ...],
-) -> Expression | None:
-    parts = [] if expression is None else [expression]
-    for condition in conditions:
-        if not isinstance(condition, Expression):
-            raise TypeError(f"find takes keys and expressions such as User.age > 30: {condition!r}")
-        for owner in condition.models():
-            if model is not None and not issubclass(model, owner):
-                raise WrongModelError(
-                    f"{condition} is about {owner.__name__}, not {model.__name__}"
-                )
-        parts.append(condition)
-    if len(parts) > 1:
-        return And(tuple(parts))
-    return parts[0] if parts else None
+    def _chunk_size(self) -> int:
+        if self.most is None or self.expression is not None or self.order:
+            return CHUNK
+        return min(CHUNK, self.skipped + self.most)

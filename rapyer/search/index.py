@@ -11,27 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import redis.exceptions
-
+from rapyer import connections
 from rapyer.errors import ConfigurationError, IndexDefinitionError
-from rapyer.keyspace.texts import session_of_model
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.scan import session_of_model
 from rapyer.search.index_fields import IndexSchema, index_schema
 
 if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
     from rapyer.connections import Session
 
 _NAME = "rapyer:idx:"
 _UNKNOWN = ("unknown index name", "no such index")
 
 
-def has_index(model: type[AtomicRedisModel]) -> bool:
+def has_index(model: type[ModelClass]) -> bool:
     """Whether ``model`` has ``Index`` fields."""
     schema = index_schema(model)
     return bool(schema.fields or schema.left_out)
 
 
-def index_name(model: type[AtomicRedisModel]) -> str:
+def index_name(model: type[ModelClass]) -> str:
     """The name of the index on the server."""
     return _NAME + model.class_key_initials()
 
@@ -47,7 +46,7 @@ class IndexState:
     failures: int
 
 
-async def create_index(model: type[AtomicRedisModel], *, rebuild: bool = False) -> bool:
+async def create_index(model: type[ModelClass], *, rebuild: bool = False) -> bool:
     """Create the index of ``model`` if it is not there; whether it was created.
 
     The server fills it in the background; until then finding scans. ``rebuild=True`` drops an existing
@@ -74,13 +73,13 @@ async def create_index(model: type[AtomicRedisModel], *, rebuild: bool = False) 
     return await _create(session, model, schema)
 
 
-async def _create(session: Session, model: type[AtomicRedisModel], schema: IndexSchema) -> bool:
+async def _create(session: Session, model: type[ModelClass], schema: IndexSchema) -> bool:
     name, prefix = index_name(model), model.class_key_initials() + ":"
     words = [word for field in schema.fields.values() for word in field.arguments]
     command = ("FT.CREATE", name, "ON", "JSON", "PREFIX", "1", prefix, "SCHEMA", *words)
     try:
         await session.execute(*command, write=True)
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         if "already exists" in str(error).lower():
             state = await index_state(session, model)
             if state is not None:
@@ -109,11 +108,11 @@ def _database_of(session: Session) -> int:
     return int(pool.connection_kwargs.get("db") or 0) if pool is not None else 0
 
 
-async def index_state(session: Session, model: type[AtomicRedisModel]) -> IndexState | None:
+async def index_state(session: Session, model: type[ModelClass]) -> IndexState | None:
     """The index of ``model`` as the server has it; None when it is not there. Sends FT.INFO."""
     try:
         reply = await session.execute(b"FT.INFO", index_name(model), write=False)
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         if any(phrase in str(error).lower() for phrase in _UNKNOWN):
             return None
         raise
@@ -164,7 +163,7 @@ def _text(word: Any) -> str:
 # -- comparing ---------------------------------------------------------------------------------------
 
 
-def differences(model: type[AtomicRedisModel], schema: IndexSchema, state: IndexState) -> list[str]:
+def differences(model: type[ModelClass], schema: IndexSchema, state: IndexState) -> list[str]:
     """What the index on the server has otherwise than the model wants it, in words."""
     found = []
     prefix = model.class_key_initials() + ":"
@@ -184,7 +183,7 @@ def differences(model: type[AtomicRedisModel], schema: IndexSchema, state: Index
     return found
 
 
-def _compare(model: type[AtomicRedisModel], schema: IndexSchema, state: IndexState) -> None:
+def _compare(model: type[ModelClass], schema: IndexSchema, state: IndexState) -> None:
     differing = differences(model, schema, state)
     if differing:
         raise IndexDefinitionError(
@@ -193,7 +192,7 @@ def _compare(model: type[AtomicRedisModel], schema: IndexSchema, state: IndexSta
         )
 
 
-def _nothing_to_index(model: type[AtomicRedisModel], schema: IndexSchema) -> str:
+def _nothing_to_index(model: type[ModelClass], schema: IndexSchema) -> str:
     if not schema.left_out:
         return f"{model.__name__} has no Index fields"
     reasons = "; ".join(f"{'.'.join(path)}: {why}" for path, why in schema.left_out.items())

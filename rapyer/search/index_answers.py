@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import redis.exceptions
-
+from rapyer import connections
 from rapyer.errors import MissingModuleError
-from rapyer.expressions.expression import Expression
-from rapyer.keyspace.texts import Ownership, as_keys, scanned_keys, session_of_model, unseen
+from rapyer.expressions.conditions import Expression
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.registry import Ownership
+from rapyer.keyspace.scan import scanned_keys, session_of_model, unseen
+from rapyer.keyspace.spelling import as_keys
 from rapyer.search.index import (
     as_mapping,
     differences,
@@ -25,10 +27,8 @@ from rapyer.search.index import (
     obstacle_to_indexes,
 )
 from rapyer.search.index_fields import index_schema
+from rapyer.search.index_filter import filter_of
 from rapyer.search.index_query import Query
-
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
 
 _BATCH = b"1000"
 
@@ -39,10 +39,16 @@ class _Plan:
 
     text: str
     parameters: list[bytes]
+    filter: str | None = None
+    loaded: tuple[str, ...] = ()
+    """The names of the fields that the filter looks at."""
+
+    def __str__(self) -> str:
+        return self.text if self.filter is None else f"{self.text} filtered by {self.filter}"
 
 
 async def candidate_keys(
-    model: type[AtomicRedisModel], expression: Expression
+    model: type[ModelClass], expression: Expression
 ) -> AsyncGenerator[list[str], None]:
     """The keys of all documents that may match, in lists, each key once.
 
@@ -64,15 +70,15 @@ async def candidate_keys(
             yield group
 
 
-async def explain(model: type[AtomicRedisModel], expression: Expression | None) -> str:
+async def explain(model: type[ModelClass], expression: Expression | None) -> str:
     """``index: <query>``, or ``scan: <why>``."""
     if expression is None:
         return "scan: all documents are wanted"
     plan = await _plan(model, expression)
-    return f"index: {plan.text}" if isinstance(plan, _Plan) else f"scan: {plan}"
+    return f"index: {plan}" if isinstance(plan, _Plan) else f"scan: {plan}"
 
 
-async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan | str:
+async def _plan(model: type[ModelClass], expression: Expression) -> _Plan | str:
     """How to ask the index, or why it cannot be asked."""
     schema = index_schema(model)
     if not schema.fields:
@@ -80,7 +86,8 @@ async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan 
             return f"{'.'.join(path)} is not in an index: {reason}"
         return f"{model.__name__} has no Index fields"
     query = Query.of(model, schema, expression)
-    if query is None:
+    filtering = filter_of(schema, expression)
+    if query is None and filtering is None:
         return "no indexed field narrows it down"
     session = session_of_model(model)
     obstacle = obstacle_to_indexes(session)
@@ -91,7 +98,7 @@ async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan 
         state = await index_state(session, model)
     except MissingModuleError:
         return "the server has no search module"
-    except redis.exceptions.ResponseError as error:
+    except connections.ResponseError as error:
         return f"the index {name} cannot be asked: {error}"
     if state is None:
         return f"there is no index {name}; {model.__name__}.create_index() creates it"
@@ -104,7 +111,10 @@ async def _plan(model: type[AtomicRedisModel], expression: Expression) -> _Plan 
             f"the index {name} could not hold {state.failures} documents; repair those and build it "
             f"anew with {model.__name__}.create_index(rebuild=True)"
         )
-    return _Plan(*query)
+    text, parameters = query or ("*", [])
+    if filtering is None:
+        return _Plan(text, parameters)
+    return _Plan(text, parameters, filtering[0], tuple(sorted(filtering[1])))
 
 
 class _Completeness:
@@ -114,13 +124,16 @@ class _Completeness:
 
 
 async def _asked(
-    model: type[AtomicRedisModel], plan: _Plan, complete: _Completeness
+    model: type[ModelClass], plan: _Plan, complete: _Completeness
 ) -> AsyncGenerator[list[bytes], None]:
     session, name = session_of_model(model), index_name(model)
     # Grouping makes the server finish the search before it answers; a cursor over a search that is
     # still going on loses documents when others write.
     command: list[bytes | str | int]
-    command = [b"FT.AGGREGATE", name, plan.text, b"LOAD", 1, b"@__key", b"GROUPBY", 1, b"@__key"]
+    loaded: list[bytes | str] = [b"@__key", *(f"@{alias}" for alias in plan.loaded)]
+    command = [b"FT.AGGREGATE", name, plan.text, b"LOAD", len(loaded), *loaded]
+    command += [] if plan.filter is None else [b"FILTER", plan.filter]
+    command += [b"GROUPBY", 1, b"@__key"]
     command += [b"WITHCURSOR", b"COUNT", _BATCH, b"TIMEOUT", 0]
     command += [b"PARAMS", len(plan.parameters), *plan.parameters] if plan.parameters else []
     command += [b"DIALECT", 2]
@@ -129,7 +142,7 @@ async def _asked(
         while True:
             try:
                 reply, cursor = await session.execute(*command, write=False)
-            except redis.exceptions.ResponseError:
+            except connections.ResponseError:
                 cursor = 0  # the index or the cursor is gone
                 return
             page = _keys_in(reply)

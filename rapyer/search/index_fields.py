@@ -10,28 +10,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeGuard, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rapyer.fields import IndexMark, has_mark, is_mark
+from rapyer.keyspace.model_class import ModelClass
 from rapyer.paths import json_path
 from rapyer.schema.of_models import model_spec
 from rapyer.schema.spec import ValueSpec
 from rapyer.schema.walking import Schema
 from rapyer.types.scalars import LIVE_TYPE
 
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
-
-Kind: TypeAlias = Literal["text", "number", "flag", "uuid", "timestamp"]
+Kind: TypeAlias = Literal[
+    "text", "number", "flag", "uuid", "timestamp", "datetime", "date", "decimal"
+]
 _FLAGS: dict[Kind, tuple[str, ...]] = {
     "text": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
     "uuid": ("TAG", "INDEXEMPTY", "INDEXMISSING"),
     "flag": ("TAG", "INDEXEMPTY", "INDEXMISSING"),
+    "datetime": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
+    "date": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
+    "decimal": ("TAG", "CASESENSITIVE", "INDEXEMPTY", "INDEXMISSING"),
     "number": ("NUMERIC", "INDEXMISSING"),
     "timestamp": ("NUMERIC", "INDEXMISSING"),
 }
@@ -59,6 +63,11 @@ class IndexedField:
         return json_path(self.path) + ("[*]" if self.many else "")
 
     @property
+    def filtered(self) -> bool:
+        """Whether a filter over the stored texts answers for it (:mod:`rapyer.search.index_filter`), not a query."""
+        return self.kind in ("datetime", "date", "decimal")
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """The field in FT.CREATE."""
         return self.json_path, "AS", self.alias, *_FLAGS[self.kind]
@@ -78,10 +87,11 @@ class IndexSchema:
     left_out: dict[tuple[str, ...], str]
 
 
-def index_schema(model: type[AtomicRedisModel]) -> IndexSchema:
+def index_schema(model: type[ModelClass]) -> IndexSchema:
     """What the index of ``model`` holds; empty for a model without ``Index`` fields."""
     found = IndexSchema({}, {})
-    _collect(model, model_spec(model), (), None, found)
+    cls = cast("type[BaseModel]", model)
+    _collect(cls, model_spec(cls), (), None, found)
     return found
 
 
@@ -95,7 +105,8 @@ def _collect(
 ) -> None:
     outer = (*outer, model)  # a model inside itself is not indexed again
     unsure = unsure or _rewritten_by(spec, model)
-    for name, field in model.__pydantic_fields__.items():
+    for name in spec.field_names():
+        field = model.__pydantic_fields__[name]
         place, inner = (*path, name), spec.field(name)
         if _is_marked(field):
             reason = unsure
@@ -111,10 +122,15 @@ def _collect(
                     numbered = (f"field{number}" for number in range(len(taken) + 1))
                     alias = next(name for name in numbered if name not in taken)
                 found.fields[place] = IndexedField(place, alias, *form)
-        elif inner.model is not None and inner.model not in outer:
+        elif _has_fields(inner.model) and inner.model not in outer:
             wrapper = _wrapper_of(inner.schema, inner)
             hidden = wrapper and f"{wrapper} of {'.'.join(place)} may change it when it is loaded"
             _collect(inner.model, inner, place, unsure or hidden, found, outer)
+
+
+def _has_fields(model: type[BaseModel] | None) -> TypeGuard[type[BaseModel]]:
+    """Whether a value of ``model`` is an object of fields, and not what a root model is around."""
+    return model is not None and not model.__pydantic_root_model__
 
 
 def _is_marked(field: FieldInfo) -> bool:
@@ -190,8 +206,12 @@ def _kind_of(core: Schema) -> Kind | None:
         return "uuid"
     if kind == "datetime":
         live = core.get("metadata", {}).get(LIVE_TYPE)
-        stored_as = core.get("serialization", {}).get("return_schema", {}).get("type")
-        return "timestamp" if live is not None and stored_as == "float" else None
+        written = core.get("serialization", {})
+        if live is not None and written.get("return_schema", {}).get("type") == "float":
+            return "timestamp"
+        return "datetime" if written.get("function") is datetime.isoformat else None
+    if kind in ("date", "decimal"):
+        return cast(Kind, kind)
     if kind == "literal":
         return _kind_of_values(core["expected"])
     if kind == "enum" and "missing" not in core:

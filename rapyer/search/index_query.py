@@ -13,18 +13,19 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rapyer.expressions.expression import And, Comparison, Expression, Not, Operator, Or, Place
+from rapyer.expressions.conditions import And, AnyOf, Comparison, Expression, Not, Or
+from rapyer.expressions.operands import Operator
+from rapyer.expressions.place import Place
 from rapyer.fields import SafeLoadMark, has_mark
+from rapyer.keyspace.model_class import ModelClass
+from rapyer.schema.of_models import model_spec
 from rapyer.search.index_fields import IndexedField, IndexSchema
-
-if TYPE_CHECKING:
-    from rapyer.base import AtomicRedisModel
 
 _MAX_OPTIONS = 500
 _MAX_TEXT = 1000
@@ -44,13 +45,13 @@ _MILLISECONDS_FROM = 2e10
 class Query:
     """The text of a query and its parameters."""
 
-    def __init__(self, model: type[AtomicRedisModel], schema: IndexSchema) -> None:
+    def __init__(self, model: type[ModelClass], schema: IndexSchema) -> None:
         self.model, self.schema = model, schema
         self.parameters: list[bytes] = []
 
     @classmethod
     def of(
-        cls, model: type[AtomicRedisModel], schema: IndexSchema, expression: Expression
+        cls, model: type[ModelClass], schema: IndexSchema, expression: Expression
     ) -> tuple[str, list[bytes]] | None:
         """The query for ``expression`` and its parameters; None where it would match every document."""
         query = cls(model, schema)
@@ -74,6 +75,8 @@ class Query:
             return self._text(expression.part, not negated)
         if isinstance(expression, Comparison):
             return self._comparison(expression, negated)
+        if isinstance(expression, AnyOf):
+            return None
         assert isinstance(expression, And | Or)
         parts = [self._text(part, negated) for part in expression.parts]
         known = [part for part in parts if part is not None]
@@ -83,7 +86,7 @@ class Query:
 
     def _comparison(self, comparison: Comparison, negated: bool) -> str | None:
         field = self.schema.fields.get(comparison.place.path)
-        if field is None or isinstance(comparison.operand, Place):
+        if field is None or field.filtered or isinstance(comparison.operand, Place):
             return None
         if negated and comparison.operator in ("==", "!="):
             return self._comparison(
@@ -114,7 +117,7 @@ class Query:
         alternatives = [stored]
         if matching(None):
             alternatives.append(f"-@{field.alias}:[-inf +inf]")
-        elif _may_match_where_missing(self.model, field, matching):
+        elif _may_match_where_missing(cast(Any, self.model), field, matching):
             alternatives.append(f"ismissing(@{field.alias})")
         return _joined(" | ", alternatives)
 
@@ -256,12 +259,11 @@ def _may_match_where_missing(
 
 def _model_below(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
     """The model class of a field."""
-    from rapyer.schema.of_models import model_spec
 
     return model_spec(owner).field(name).model
 
 
-def _loads_safely(model: type[AtomicRedisModel], field: IndexedField) -> bool:
+def _loads_safely(model: type[ModelClass], field: IndexedField) -> bool:
     """Whether a stored value that does not validate loads as None."""
     if model.Meta.safe_load_all:
         return True

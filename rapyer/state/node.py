@@ -250,7 +250,7 @@ def locate(value: Any) -> tuple[Any, Path]:
     return found
 
 
-def key_of(document: Any) -> str:
+def document_key(document: Any) -> str:
     """The Redis key of a document."""
     return document.__rapyer_node__.key(document)  # type: ignore[no-any-return]
 

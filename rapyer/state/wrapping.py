@@ -7,7 +7,6 @@ table that the types enter themselves into.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,10 +14,11 @@ from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel
-
+from rapyer.schema.native import copy_natively, native
 from rapyer.state.document import capture
-from rapyer.state.node import find, set_state, state_of
+from rapyer.state.node import find, state_of
+
+__all__ = ["copy_natively", "native"]  # their users know them from here
 
 Wrap: TypeAlias = Callable[[Any, Any, Any], Any]
 """``(value, parent, place) -> live value``."""
@@ -74,35 +74,3 @@ _UNCHANGING = (*_IMMUTABLE, date, time, timedelta, Enum, Decimal, UUID)
 def is_unchanging(value: Any) -> bool:
     """Whether nobody who has ``value`` can change it in place."""
     return isinstance(value, _UNCHANGING)
-
-
-def native(value: Any) -> Any:
-    """A deep copy of ``value`` without any Redis type in it."""
-    kind = type(value)
-    if kind in _IMMUTABLE:
-        return value
-    clone = getattr(kind, "__rapyer_native_copy__", None)
-    if clone is not None:
-        return clone(value)
-    if kind is list:
-        return [native(item) for item in value]
-    if kind is dict:
-        return {native(key): native(item) for key, item in value.items()}
-    if kind in (tuple, set, frozenset):
-        return kind(native(item) for item in value)
-    if isinstance(value, BaseModel):
-        return copy_natively(value)
-    return copy.deepcopy(value)
-
-
-def copy_natively(model: Any) -> Any:
-    """A deep copy of a model in which all values are native."""
-    cls: Any = type(model)
-    made = cls.__new__(cls)
-    values = {name: native(value) for name, value in model.__dict__.items()}
-    set_state(made, "__dict__", values)
-    set_state(made, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
-    for name in ("__pydantic_extra__", "__pydantic_private__"):
-        state = getattr(model, name)
-        set_state(made, name, None if state is None else native(dict(state)))
-    return made

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer.batch.batch import current_batch
 from rapyer.paths import field_path, json_path
-from rapyer.state.node import key_of, locate
+from rapyer.state.node import document_key, locate
 
 if TYPE_CHECKING:
     from rapyer.config import AsyncClient
@@ -32,7 +32,7 @@ class Located:
     @property
     def key(self) -> str:
         """The Redis key of the document."""
-        return key_of(locate(self)[0])
+        return document_key(locate(self)[0])
 
     @property
     def field_path(self) -> str:

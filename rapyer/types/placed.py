@@ -15,7 +15,7 @@ from rapyer.paths import Path, format_target
 from rapyer.schema.document_errors import document_error
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
-from rapyer.state.node import key_of, locate, parent_of, state_of
+from rapyer.state.node import document_key, locate, parent_of, state_of
 
 
 class PlaceSaved(Change):
@@ -48,7 +48,7 @@ class PlaceLoaded(Change):
         self.standing = owner
         """What stands there now: the owner itself, if it could be made equal to what is stored."""
         document, self._path = locate(owner)
-        self._key = key_of(document)
+        self._key = document_key(document)
         parent, place = standing_at(owner)
         self._spec: ValueSpec = parent.__rapyer_node__.child_spec(parent, place)
 

@@ -6,6 +6,10 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from rapyer.keyspace.spelling import as_sent, escaped_glob
+
+__all__ = ["as_sent", "escaped_glob"]
+
 _JSON_TYPE = "ReJSON-RL"
 _BATCH = 1000
 
@@ -35,11 +39,6 @@ async def keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[
     async for keys in key_batches(client, name, text):
         for key in keys:
             yield key
-
-
-def as_sent(key: str) -> bytes:
-    """A key as the server knows it, also one that is not UTF-8."""
-    return key.encode("utf-8", "surrogateescape")
 
 
 async def unique_keys_of(client: Any, name: str = "", text: str = "") -> AsyncIterator[str]:
@@ -93,8 +92,3 @@ async def counts_by_prefix(
 
 def _text(key: bytes | str) -> str:
     return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
-
-
-def escaped_glob(text: str) -> str:
-    """``text`` as a glob pattern that matches only itself."""
-    return "".join("\\" + c if c in "*?[]\\^" else c for c in text)

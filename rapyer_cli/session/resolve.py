@@ -45,14 +45,15 @@ async def _stored_text(session: Session, key: str) -> bytes:
     import redis.exceptions
 
     from rapyer.connections import Session as Wire
-    from rapyer.errors import KeyNotFound, WrongTypeError
+    from rapyer.errors import KeyNotFound
+    from rapyer.keyspace.not_json import is_not_json, not_json
     from rapyer_cli.reading.many import as_sent
 
     try:
         text = await Wire.of(await session.client()).execute("JSON.GET", as_sent(key), write=False)
     except redis.exceptions.ResponseError as error:
-        if "wrong Redis type" in str(error) or "WRONGTYPE" in str(error):
-            raise WrongTypeError(f"{key} is not a JSON document but another Redis type") from error
+        if is_not_json(error):
+            raise not_json(key) from error
         raise
     if text is None:
         raise KeyNotFound(f"{key} does not exist", key=key)

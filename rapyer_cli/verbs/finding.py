@@ -106,7 +106,7 @@ async def _matches(
     session: Session, invocation: Invocation, name: str, model: Any
 ) -> AsyncGenerator[Found, None]:
     """The documents that fulfil the condition, as they are read; an index is asked where there is one."""
-    from rapyer.expressions.expression import parse_expression
+    from rapyer.expressions.parsing import parse_expression
 
     text = invocation.text("expression")
     condition: Expression | None = parse_expression(model, text) if text is not None else None
@@ -125,7 +125,8 @@ async def _matches(
 async def _typed_matches(
     session: Session, name: str, model: Any, condition: Expression | None
 ) -> AsyncGenerator[Found, None]:
-    from rapyer.search.find import Problems, find_in
+    from rapyer.search.results import Problems
+    from rapyer.search.start import find_in
 
     problems = Problems(missing_ok=True)
     search = find_in(model, () if condition is None else (condition,))

@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, RootModel
 
 from rapyer import AtomicRedisModel
 from rapyer.errors import ExpressionError, UnknownFieldError
-from rapyer.expressions.expression import Expression, FieldReference, field, parse_expression
+from rapyer.expressions.expression import Expression, FieldReference, field
+from rapyer.expressions.parsing import parse_expression
 
 
 class Colour(enum.Enum):

@@ -110,6 +110,18 @@ async def setup() -> None:
     await rapyer.teardown_rapyer()
 
 
+async def many(user: User) -> None:
+    assert_type(await User.exists("42"), bool)
+    assert_type(await User.aexists(user.key), bool)
+    assert_type(await User.get_or_create("42", name="Ada"), tuple[User, bool])
+    assert_type(await User.aget_or_create(user), tuple[User, bool])
+    assert_type(await User.find(User.age > 3, subclasses=False), list[User])
+    assert_type(await User.find(User.age > 3).update(plain=1), int)
+    assert_type(await User.find("42").aupdate({"plain": 1}), int)
+    assert_type(await Keyed.get(5), Keyed)
+    assert_type(rapyer.find_redis_models(), list[type[AtomicRedisModel]])
+
+
 async def lost_connections(user: User) -> None:
     try:
         await user.save()

@@ -32,7 +32,7 @@ from rapyer.errors import (
     UnknownFieldError,
     WrongModelError,
 )
-from rapyer.keyspace import texts
+from rapyer.keyspace import scan, texts
 from rapyer.search.find import Find
 
 
@@ -222,7 +222,7 @@ def test_key_of_several_pages_or_twice_in_one_is_seen_once(
     pages: list[list[bytes]], fresh: list[list[bytes]]
 ) -> None:
     seen: set[bytes] = set()
-    assert [texts.unseen(page, seen) for page in pages] == fresh
+    assert [scan.unseen(page, seen) for page in pages] == fresh
     assert seen == {word for page in pages for word in page}
 
 
@@ -242,7 +242,7 @@ async def test_the_next_page_of_keys_is_under_way_while_one_is_looked_at(
     await store_hikers(client, 20_000)
     await client.config_resetstat()
     with redis.Redis(unix_socket_path=rapyer_server.address) as aside:
-        async with aclosing(texts.scanned_keys(Hiker)) as pages:
+        async with aclosing(scan.scanned_keys(Hiker)) as pages:
             first = await anext(pages)
             assert scans() == 1  # nobody has asked for more yet
             second = await anext(pages)

@@ -1,7 +1,7 @@
-"""What a model class offers for many documents at once: finding, inserting, deleting, its index.
+"""What a model class offers for its documents as a whole: finding, inserting, deleting, its index.
 
 The methods only start what other modules do: :mod:`rapyer.search.find`, :mod:`rapyer.bulk.insert`,
-:mod:`rapyer.bulk.delete` and :mod:`rapyer.search.index`.
+:mod:`rapyer.bulk.delete`, :mod:`rapyer.bulk.get_or_create` and :mod:`rapyer.search.index`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from rapyer.errors import WrongModelError
+from rapyer.fields import RapyerKey
+from rapyer.keyspace.keys import key_of
+
 if TYPE_CHECKING:
     from rapyer.bulk.delete import Deletable
-    from rapyer.fields import RapyerKey
-    from rapyer.search.find import Condition, Find
+    from rapyer.search.find import Find
+    from rapyer.search.matching import Condition
+
+# Searching and bulk operations are imported when they are first used: they need asyncio, without which
+# models can be defined in half the time.
 
 
 class Collection:
@@ -30,6 +37,7 @@ class Collection:
         offset: int = ...,
         fields: None = ...,
         missing_ok: bool = ...,
+        subclasses: bool = ...,
     ) -> Find[Self]: ...
 
     @overload
@@ -42,6 +50,7 @@ class Collection:
         offset: int = ...,
         fields: Sequence[Any],
         missing_ok: bool = ...,
+        subclasses: bool = ...,
     ) -> Find[dict[str, Any]]: ...
 
     @classmethod
@@ -53,19 +62,21 @@ class Collection:
         offset: int = 0,
         fields: Sequence[Any] | None = None,
         missing_ok: bool = False,
+        subclasses: bool = True,
     ) -> Find[Any]:
         """A search: ``await User.find(...)`` for a list, ``async for user in User.find(...)`` for many.
 
         Without conditions: all documents. With keys or pks: those documents, in that order, and
         :class:`~rapyer.errors.KeyNotFound` for those that are not there (unless ``missing_ok``). With
         expressions (``User.age > 30``): those that match all of them; with both, those of the keys that
-        match. ``sort`` is a field or a list of fields (``"-age"`` for descending), ``fields`` gives
+        match. The documents of subclasses are found with those of their base class, unless ``subclasses``
+        is False; a key or pk names a document of this very class. ``sort`` is a field or a list of fields (``"-age"`` for descending), ``fields`` gives
         dicts of these fields instead of models. See :class:`rapyer.search.find.Find` for the methods of a
         search, what it raises and sends.
         """
-        from rapyer.search.find import find_in
+        from rapyer.search.start import find_in
 
-        search = find_in(cast(Any, cls), conditions, missing_ok=missing_ok)
+        search = find_in(cast(Any, cls), conditions, missing_ok=missing_ok, subclasses=subclasses)
         order = tuple(sort) if isinstance(sort, list | tuple) else (sort,)
         search = search.sort(*order).limit(limit).offset(offset)
         return search if fields is None else search.project(*fields)
@@ -84,6 +95,33 @@ class Collection:
     ) -> Find[str]:
         """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
         return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
+
+    @classmethod
+    async def exists(cls, key: Any) -> bool:
+        """Whether there is a document with this key or pk. Sends TYPE.
+
+        Raises :class:`~rapyer.errors.WrongModelError` for a key of another model.
+        """
+        from rapyer.keyspace.scan import is_document
+
+        return await is_document(cast(Any, cls), key_of(cast(Any, cls), key))
+
+    @classmethod
+    async def get_or_create(
+        cls, document: Self | Any = None, /, **fields: Any
+    ) -> tuple[Self, bool]:
+        """The document that is stored, or a new one; and whether it was created.
+
+        ``document`` is a new instance, or a pk or key; ``fields`` are those of the new document (also the
+        ``Key`` field, in place of ``document``). What exists already is left as it is. Two callers at once
+        never both create it.
+
+        Raises what :meth:`save` and :meth:`get` raise. Sends one EVALSHA (JSON.SET NX), and JSON.GET when
+        the document is there. Cannot be part of a pipeline.
+        """
+        from rapyer.bulk.get_or_create import get_or_create
+
+        return cast("tuple[Self, bool]", await get_or_create(cast(Any, cls), document, fields))
 
     @classmethod
     async def create_index(cls, *, rebuild: bool = False) -> bool:
@@ -106,7 +144,6 @@ class Collection:
         sent. See :func:`rapyer.insert`.
         """
         from rapyer.bulk.insert import insert
-        from rapyer.errors import WrongModelError
 
         for model in models:
             if not isinstance(model, cls):
@@ -133,6 +170,7 @@ class Collection:
         offset: int = ...,
         fields: None = ...,
         missing_ok: bool = ...,
+        subclasses: bool = ...,
     ) -> Find[Self]: ...
 
     @overload
@@ -145,6 +183,7 @@ class Collection:
         offset: int = ...,
         fields: Sequence[Any],
         missing_ok: bool = ...,
+        subclasses: bool = ...,
     ) -> Find[dict[str, Any]]: ...
 
     @classmethod
@@ -173,6 +212,18 @@ class Collection:
     async def adelete_many(cls, *conditions: Deletable) -> int:
         """The same as :meth:`delete_many`."""
         return await cls.delete_many(*conditions)
+
+    @classmethod
+    async def aexists(cls, key: Any) -> bool:
+        """The same as :meth:`exists`."""
+        return await cls.exists(key)
+
+    @classmethod
+    async def aget_or_create(
+        cls, document: Self | Any = None, /, **fields: Any
+    ) -> tuple[Self, bool]:
+        """The same as :meth:`get_or_create`."""
+        return await cls.get_or_create(document, **fields)
 
     @classmethod
     async def acreate_index(cls, *, rebuild: bool = False) -> bool:
