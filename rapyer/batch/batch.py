@@ -209,7 +209,7 @@ class Batch:
 
     def commands(self) -> list[str]:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
-        from rapyer.schema.wording import describe_step
+        from rapyer.script.wording import describe_step
 
         return [
             describe_step(operation.key, step)
