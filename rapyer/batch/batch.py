@@ -8,7 +8,7 @@ both are all-or-nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from hashlib import sha1
 from types import TracebackType
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer.batch.arrival import is_edited
 from rapyer.batch.change import Change, Queued, QueuedOperation
-from rapyer.batch.commit import commit, session_of
+from rapyer.batch.commit import commit
 from rapyer.batch.guarding import guarded
+from rapyer.batch.part import session_of
+from rapyer.batch.touched import Touched
 from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
@@ -52,26 +54,6 @@ def _current_task() -> asyncio.Task[Any] | None:
         return None if running is None else running.current_task()
     except RuntimeError:
         return None
-
-
-class Touched:
-    """A list or dict that a batch changes.
-
-    ``edited`` is whether it had unsaved edits before, ``keys`` which entries the batch changes (None: any).
-    """
-
-    __slots__ = ("edited", "keys", "owner")
-
-    def __init__(self, owner: Any, edited: bool) -> None:
-        self.owner, self.edited = owner, edited
-        self.keys: set[str] | None = set()
-
-    def add(self, keys: Collection[str] | None) -> None:
-        """More entries are changed."""
-        if keys is None or self.keys is None:
-            self.keys = None
-        else:
-            self.keys.update(keys)
 
 
 class Batch:
@@ -250,18 +232,18 @@ class Batch:
         try:
             for operation in operations:
                 await document_state(operation.document).may_depart()
-            settle = await commit(operations, self._watched)
+            settling = await commit(operations, self._watched)
         except BaseException:
             self.discard()
             raise
         try:
-            await settle(self)
+            await settling.settle(self, self.containers)
         finally:
             self._forget()
 
     def commands(self) -> list[str]:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
-        from rapyer.schema.wording import describe_step
+        from rapyer.script.wording import describe_step
 
         return [
             describe_step(operation.key, step)

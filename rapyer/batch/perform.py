@@ -7,9 +7,9 @@ from typing import Any
 from rapyer.batch.arrival import Arrival
 from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, Queued
-from rapyer.batch.commit import ECHO, refresh_of, session_of, sets_ttl
 from rapyer.batch.fate import applied_error, fate_is_unknown, lose
 from rapyer.batch.guarding import guarded
+from rapyer.batch.part import ECHO, refresh_of, session_of, sets_ttl
 from rapyer.batch.reading import read_plainly
 from rapyer.batch.reading_again import read_again
 from rapyer.script.call import Primitive, Refused, Step, submit

@@ -5,23 +5,20 @@ Nothing is taken back here whatever happens: the server has it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rapyer.batch.arrival import Arrival, tell
+from rapyer.batch.change import QueuedOperation
 from rapyer.batch.fate import applied_error, fate_is_unknown, lose
+from rapyer.batch.part import Part
 from rapyer.batch.reading_again import read_again
+from rapyer.batch.touched import Touched
 from rapyer.errors import AppliedError
 from rapyer.paths import Path
 from rapyer.state.document import document_state
 from rapyer.state.node import find
-
-if TYPE_CHECKING:
-    from rapyer.batch.batch import Batch
-    from rapyer.batch.change import QueuedOperation
-    from rapyer.batch.commit import Part
-
 
 _SAVING = ("set", "save")
 
@@ -52,12 +49,15 @@ class Settling:
         for state in self._states.values():
             state.land()
 
-    async def settle(self, batch: Batch) -> None:
-        """Bring local values in line with the answers. Sends EVALSHA where a list or dict has to be read again."""
+    async def settle(self, scope: Any, containers: Mapping[int, Touched]) -> None:
+        """Bring local values in line with the answers to what the block ``scope`` did.
+
+        Sends EVALSHA where a list or dict has to be read again.
+        """
         problems: list[AppliedError] = []
         try:
             for part in self._parts:
-                for arrival in _PartSettling(part, batch, problems).settle():
+                for arrival in _PartSettling(part, scope, containers, problems).settle():
                     if arrival.stale:
                         await read_again(
                             arrival.document, arrival.state, arrival.stale, arrival.edited_stale
@@ -93,8 +93,15 @@ def _covers(place: Path, path: Path) -> bool:
 class _PartSettling:
     """The answers of one server."""
 
-    def __init__(self, part: Part, batch: Batch, problems: list[AppliedError]) -> None:
-        self._part, self._batch, self._problems = part, batch, problems
+    def __init__(
+        self,
+        part: Part,
+        scope: Any,
+        containers: Mapping[int, Touched],
+        problems: list[AppliedError],
+    ) -> None:
+        self._part, self._scope, self._containers = part, scope, containers
+        self._problems = problems
         self._position = part.first
         self._outdated = _saved_over(part.operations)
         documents = part.documents()
@@ -120,7 +127,7 @@ class _PartSettling:
         rest = []
         for arrival in self._arrivals.values():
             work = arrival.state.work
-            if work is not None and work.settle(self._batch):
+            if work is not None and work.settle(self._scope):
                 rest.append(work)
         for index, operation in self._part.operations:
             self._settle_operation(index, operation)
@@ -179,7 +186,7 @@ class _PartSettling:
             arrival = self._arrivals[id(document)]
             arrival.path, arrival.echo = path, self._part.answer.values[self._position]
             self._position += 1
-            touched = self._batch.containers.get(id(owner))
+            touched = self._containers.get(id(owner))
             arrival.edited = touched is not None and touched.edited
             keys = None if touched is None else touched.keys
             try:

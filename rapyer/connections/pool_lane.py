@@ -17,7 +17,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
-from rapyer.connections.coalescing import SMALL, Broken, Merge, Part, Together
+from rapyer.connections.coalescing import SMALL, Broken, Together
 from rapyer.connections.exchange import (
     DRAIN_ABOVE,
     Command,
@@ -111,22 +111,8 @@ class PoolLane:
         except Broken as broken:
             raise self._failure(broken, write) from broken.cause
 
-    def merges(self, part: Part) -> bool:
-        """Whether ``part`` would leave together with those of others now."""
-        return self._gathers() and part.size() <= SMALL
-
     def _gathers(self) -> bool:
         return bool(self._busy) and self.coalesce and self._simple
-
-    async def exchange_merged(self, part: Part, merge: Merge, write: bool) -> Any:
-        """Send ``part`` in one command with those of other tasks; what the reply has for it.
-
-        See :meth:`~rapyer.connections.coalescing.Together.exchange_merged`; raises as :meth:`exchange`.
-        """
-        try:
-            return await self._together.exchange_merged(part, merge)
-        except Broken as broken:
-            raise self._failure(broken, write) from broken.cause
 
     def _failure(self, broken: Broken, write: bool) -> Exception:
         if broken.sent:

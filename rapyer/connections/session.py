@@ -18,12 +18,8 @@ from redis.asyncio.cluster import RedisCluster
 
 from rapyer import errors
 from rapyer.connections.cluster_lane import ClusterLane, one_slot, sibling_cluster
-from rapyer.connections.coalescing import Merge, Part
 from rapyer.connections.exchange import Command, missing_module, refused
 from rapyer.connections.pool_lane import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
-
-# Replies which say that a script was not run at all.
-_NOT_RUN = (redis.exceptions.NoScriptError, redis.exceptions.NoPermissionError)
 
 _SESSION = "_rapyer_session"
 """The attribute of a client that holds its session: both live equally long."""
@@ -76,7 +72,7 @@ class Session:
     @property
     def coalesce(self) -> bool:
         """Whether commands of tasks that run at the same time are sent together, in one write over one
-        connection, and their scripts as one; False sends each over a connection of its own.
+        connection; False sends each over a connection of its own.
         """
         return self._coalesce
 
@@ -138,34 +134,10 @@ class Session:
         Other errors as :meth:`execute`. Sends ``EVALSHA``, after ``NOSCRIPT`` (nothing was
         executed) ``EVAL`` once.
         """
-        return await self._run(("EVALSHA", sha, len(keys), *keys, *args), source, write)
-
-    async def evalsha_merged(
-        self, part: Part, merge: Merge, source: str, *, write: bool = True
-    ) -> Any:
-        """Run a script for ``part``; while other commands are under way, once for those of many tasks.
-
-        :param merge: makes one EVALSHA out of parts; its reply is a list: something for all of them,
-            then one reply each.
-        :param source: the script's text.
-        :returns: what the reply has for all, and what it has for the part.
-
-        Errors as :meth:`evalsha`. An error reply which says that nothing was executed, and that may be
-        due to another task's part, is only heeded when the part was sent alone.
-        """
-        lane = self._lane()
-        if self.guard is None and isinstance(lane, PoolLane) and lane.merges(part):
-            reply = await lane.exchange_merged(part, merge, write)
-            if not isinstance(reply, Exception):
-                return reply
-            if not isinstance(reply, _NOT_RUN):
-                raise refused(reply, lane.place)
-        return await self._run(merge([part]), source, write)
-
-    async def _run(self, evalsha: Command, source: str, write: bool) -> Any:
-        (reply,) = await self._exchange((evalsha,), write, None)
+        words = (len(keys), *keys, *args)
+        (reply,) = await self._exchange((("EVALSHA", sha, *words),), write, None)
         if isinstance(reply, redis.exceptions.NoScriptError):
-            return await self.execute("EVAL", source, *evalsha[2:], write=write)
+            return await self.execute("EVAL", source, *words, write=write)
         if isinstance(reply, Exception):
             raise refused(reply, self._lane().place)
         return reply

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from rapyer.fields import SafeLoadMark, has_mark
+from rapyer.keyspace.model_class import ModelClass
 from rapyer.models.keys import note_key_field
 from rapyer.schema.document_errors import document_error
 from rapyer.schema.of_models import model_spec
@@ -25,10 +26,7 @@ from rapyer.state.document import DocumentState
 from rapyer.state.known import Known
 from rapyer.state.node import STATE, set_state, state_of
 
-if TYPE_CHECKING:
-    from rapyer.models.storage import Storage
-
-    Model = TypeVar("Model", bound=Storage)
+Model = TypeVar("Model", bound=ModelClass)
 
 
 def load_document(cls: type[Model], key: str, text: bytes) -> Model:
@@ -89,7 +87,7 @@ def with_unread(model: Any, text: bytes) -> bytes:
     return dumps(content)
 
 
-def safe_fields(cls: type[Storage]) -> set[str]:
+def safe_fields(cls: type[ModelClass]) -> set[str]:
     """The fields of ``cls`` whose stored value may fail validation."""
     everything = cls.Meta.safe_load_all
     return {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from rapyer.batch.batch import current_batch
-from rapyer.batch.commit import session_of
+from rapyer.batch.part import session_of
 from rapyer.batch.perform import perform
 from rapyer.config import AsyncClient, RedisConfig, client_of
 from rapyer.errors import DetachedError

@@ -11,8 +11,8 @@ from pydantic import ConfigDict
 
 from rapyer import connections
 from rapyer.batch.batch import Pipeline, current_batch, pipeline
-from rapyer.batch.commit import session_of
 from rapyer.batch.fate import fate_is_unknown
+from rapyer.batch.part import session_of
 from rapyer.batch.perform import perform
 from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.errors import (

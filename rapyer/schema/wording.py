@@ -1,11 +1,10 @@
-"""Annotations and script steps in words: for schemas, help, completion, dry runs and error messages."""
+"""Annotations in words: for schemas, help, completion and error messages."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rapyer.paths import addressable_prefix, json_path
 from rapyer.schema.walking import (
     ANY,
     SEQUENCES,
@@ -16,9 +15,6 @@ from rapyer.schema.walking import (
     layers,
     peel,
 )
-
-if TYPE_CHECKING:
-    from rapyer.script.call import Primitive
 
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "multiple of"))
 _LENGTHS = (("min_length", "length >="), ("max_length", "length <="))
@@ -134,58 +130,3 @@ def _plain_example(schema: Schema, definitions: Definitions) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _shown(argument: bytes, limit: int = 2000) -> str:
-    text = argument.decode(errors="replace")
-    if len(text) > limit:
-        text = f"{text[:limit]}… ({len(argument)} bytes)"
-    if text and not any(character in text for character in " \t\r\n'\"\\"):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
-
-
-def describe_step(key: str, step: Primitive) -> str:
-    """The Redis command that a step of a batch, on the document ``key``, amounts to."""
-    args, key = step.args, _shown(key.encode())
-    reach = addressable_prefix(step.path)
-    path = _shown(json_path(step.path[:reach]).encode())
-    if step.rewrite is not None or reach < len(step.path):
-        return f"JSON.SET {key} {path} <computed from the stored value, if unchanged>"
-    match step.code:
-        case "set":
-            return f"JSON.SET {key} {path} {_shown(args[0])}"
-        case "setat":
-            place = _shown(json_path((*step.path, int(args[0]))).encode())
-            return f"JSON.SET {key} {place} {_shown(args[1])}"
-        case "incr":
-            return f"JSON.NUMINCRBY {key} {path} {_shown(args[0])}"
-        case "append":
-            return " ".join(["JSON.ARRAPPEND", key, path, *(_shown(item) for item in args[1:])])
-        case "insert":
-            return " ".join(
-                ["JSON.ARRINSERT", key, path, _shown(args[0]), *(_shown(item) for item in args[2:])]
-            )
-        case "pop":
-            return f"JSON.ARRPOP {key} {path} {_shown(args[0])}"
-        case "take":
-            entry = args[0].decode()
-            if addressable_prefix((entry,)) == 0:
-                return f"JSON.SET {key} {path} <computed from the stored value, if unchanged>"
-            return f"JSON.DEL {key} {_shown(json_path((*step.path, entry)).encode())}"
-        case "remove":
-            return f"JSON.DEL {key} {path}"
-        case "popitem":
-            return f"JSON.DEL {key} {path}.<last entry>"
-        case "strapp":
-            return f"JSON.STRAPPEND {key} {path} {_shown(args[0])}"
-        case "save":
-            mode = f" {args[1].decode().upper()}" if args[1] else ""
-            expiry = f" + PEXPIRE {key} {args[2].decode()}" if args[2] else ""
-            return f"JSON.SET {key} $ {_shown(args[0])}{mode}{expiry}"
-        case "drop":
-            return f"DEL {key}"
-        case "expire":
-            return f"PERSIST {key}" if args[0] == b"-1" else f"PEXPIRE {key} {args[0].decode()}"
-        case _:
-            return f"JSON.GET {key} {path}"

@@ -7,97 +7,58 @@ compare-and-set and computed again when somebody else was faster. Local values a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from rapyer.errors import (
-    ConflictError,
-    ConstraintError,
-    EmptyContainerError,
-    IntegerOverflowError,
-    InvalidValueError,
-    ItemIndexError,
-    KeyExistsError,
-    KeyNotFound,
-    PathNotFound,
-    RapyerError,
-    WrongTypeError,
-)
-from rapyer.paths import Path, addressable_prefix, field_path, is_addressable, json_path
+from rapyer.errors import ConflictError
+from rapyer.paths import Path, addressable_prefix, is_addressable, json_path
 from rapyer.schema.numbers import is_fragile
 from rapyer.script import in_python
+from rapyer.script.lua import read_script
+from rapyer.script.primitives import PRIMITIVES, Instruction
+from rapyer.script.refusals import error_of
+from rapyer.script.steps import (
+    ECHO_LIMIT,
+    Answer,
+    Digest,
+    Primitive,
+    Refused,
+    Rewrite,
+    Step,
+)
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
 
-Rewrite: TypeAlias = Callable[[bytes], tuple[bytes, Any]]
-"""From the stored text of a value to its new text and the operation's answer; may raise."""
+__all__ = [
+    "ECHO_LIMIT",
+    "Answer",
+    "Digest",
+    "Primitive",
+    "Refused",
+    "Rewrite",
+    "Step",
+    "check",
+    "submit",
+]
 
 MAX_ATTEMPTS = 1000
 """How often a compare-and-set is computed again before :class:`ConflictError` is raised."""
 
-ECHO_LIMIT = 256
-"""A list or dict of up to so many items is sent back with the answer, so that the local one is exact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What ``echo`` answers of a list or dict that is too large to be sent: the SHA-1 of its stored text.
-
-    In hexadecimal digits; the text is that of ``JSON.GET``, without the brackets around it.
-    """
-
-    sha1: bytes
-
-
-_SOURCE = (files("rapyer") / "script" / "lua" / "batch.lua").read_text(encoding="utf-8")
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
-_NUMBER_BITS = 10  # of a stamp: batches that one command carried out have one clock and an order
+_SCRIPT = read_script("batch")
 _UNKNOWN = b"-"
 _REFUSED = b"refused"
+_UNCHANGED = b""
 _CONTAINERS = (b"[", b"{")
-
-
-class Primitive(NamedTuple):
-    """One step of the script: ``code`` at ``path`` of a document.
-
-    With ``rewrite`` it is a compare-and-set; ``guess`` is what the stored text is believed to be.
-    """
-
-    code: str
-    path: Path
-    args: tuple[bytes, ...] = ()
-    rewrite: Rewrite | None = None
-    guess: bytes | None = None
-
-
-Step: TypeAlias = tuple[str, Primitive]
-"""A primitive, and the key of its document."""
-
-
-class Answer(NamedTuple):
-    """What the server said: a stamp that is greater the later it was said, and one answer a primitive."""
-
-    stamp: int
-    values: list[Any]
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a failure of the program
-    """The batch was refused as a whole because of the primitive at ``position``."""
-
-    def __init__(self, position: int, error: Exception) -> None:
-        super().__init__(position, error)
-        self.position, self.error = position, error
+_NAMED_ENTRY = ("take", "popitem")
 
 
 class _Wire(NamedTuple):
     """How a primitive is called on the wire, also when the server would misread a number in its arguments.
 
-    Those from ``json`` on, or that one alone, are JSON values; None: none is.
+    ``json`` are the arguments that are JSON; None: none is.
     """
 
     name: bytes
@@ -105,33 +66,12 @@ class _Wire(NamedTuple):
     json: slice | None
 
 
-def _wire(name: str, json: slice | None = None) -> _Wire:
-    return _Wire(name.encode(), f"{name}!".encode(), json)
+def _wire(code: str, instruction: Instruction) -> _Wire:
+    name = f"{instruction.part}.{code}"
+    return _Wire(name.encode(), f"{name}!".encode(), instruction.json)
 
 
-_FIRST, _FROM_SECOND, _FROM_THIRD = slice(1), slice(1, None), slice(2, None)
-_WIRES = {
-    "set": _wire("value.set", _FIRST),
-    "strapp": _wire("value.strapp"),
-    "cas": _wire("value.cas", _FROM_SECOND),
-    "incr": _wire("number.incr"),
-    "setat": _wire("list.setat", _FROM_SECOND),
-    "append": _wire("list.append", _FROM_SECOND),
-    "insert": _wire("list.insert", _FROM_THIRD),
-    "pop": _wire("list.pop"),
-    "take": _wire("object.take"),
-    "remove": _wire("object.remove"),
-    "popitem": _wire("object.popitem"),
-    "read": _wire("reading.read"),
-    "echo": _wire("reading.echo"),
-    "check": _wire("reading.check"),
-    "watch": _wire("document.watch"),
-    "save": _wire("document.save", _FIRST),
-    "drop": _wire("document.drop"),
-    "expire": _wire("document.expire"),
-    "refresh": _wire("document.refresh"),
-}
-_NAMED_ENTRY = ("take", "popitem")
+_WIRES = {code: _wire(code, instruction) for code, instruction in PRIMITIVES.items()}
 
 
 @lru_cache(maxsize=4096)
@@ -146,18 +86,25 @@ def _digits(number: int) -> bytes:
 
 
 def _addressed(primitive: Primitive) -> Primitive:
-    """``primitive``, as compare-and-set of the nearest container where no JSONPath names its place."""
+    """``primitive``, where no JSONPath names its place, by way of the nearest container that has one.
+
+    What cannot refuse reads the container. Anything else becomes a compare-and-set of it, also a read
+    that may refuse: only here can be told whether the place is there.
+    """
     code, path, args = primitive[:3]
     prefix = addressable_prefix(path)
     if prefix == len(path) and (
         code not in _NAMED_ENTRY or not args or is_addressable(args[0].decode())
     ):
         return primitive
+    if in_python.is_lenient(code, args):
+        return Primitive("read", path[:prefix], (b"lenient",))
     below, inner = path[prefix:], primitive.rewrite
 
     def rewrite(text: bytes) -> tuple[bytes, Any]:
         if inner is None:
-            return in_python.apply(code, text, below, args)
+            changed, answer = in_python.apply(code, text, below, args)
+            return (changed if PRIMITIVES[code].writes else _UNCHANGED), answer
         _, old = in_python.apply("read", text, below, (b"strict",))
         new, answer = inner(old)
         return in_python.apply("set", text, below, (new, b"present"))[0], answer
@@ -165,22 +112,17 @@ def _addressed(primitive: Primitive) -> Primitive:
     return Primitive("cas", path[:prefix], (), rewrite)
 
 
-def _addressed_echo(echo: Primitive) -> Primitive:
-    """``echo``, as a read of the nearest container where no JSONPath names its place."""
-    prefix = addressable_prefix(echo.path)
-    return Primitive("read", echo.path[:prefix], (b"lenient",))
+def _read_out(asked: Primitive, answer: bytes | None) -> bytes | Digest | None:
+    """What the script's answer to a lenient read or an echo means.
 
-
-def _echoed(echo: Primitive, answer: bytes | None) -> bytes | Digest | None:
-    """What the script's answer to an echo means; below an odd key it is the text of a container."""
+    Below a key that no JSONPath names, it is the text of a container above.
+    """
+    below = asked.path[addressable_prefix(asked.path) :]
     if answer is None:
         return None
-    if below := echo.path[addressable_prefix(echo.path) :]:
-        try:
-            answer = cast(bytes, in_python.apply("read", answer, below, (b"strict",))[1])
-        except in_python.Refusal:
-            return None
-    if echo.code == "read" or answer[:1] in _CONTAINERS:
+    if below:
+        answer = cast("bytes | None", in_python.apply("read", answer, below, (b"lenient",))[1])
+    if asked.code == "read" or answer is None or answer[:1] in _CONTAINERS:
         return answer
     return None if below else Digest(answer)
 
@@ -209,33 +151,20 @@ class Call:
     """A batch as it is sent, as often as it takes: what the script gets, and what its reply means.
 
     :param echoes: reads that follow the steps and cannot refuse.
-    :ivar number: its position among those that are carried out by the same command.
     """
 
-    __slots__ = ("_computed", "_echoes", "_refusable", "_steps", "number")
+    __slots__ = ("_asked", "_computed", "_read_out", "_refusable", "_steps")
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
-        self._echoes, self._refusable = echoes, len(steps)
-        self._steps = [*steps, *echoes]
+        self._refusable = len(steps)
+        self._asked = [*steps, *echoes]
+        self._steps = list(self._asked)  # some become compare-and-sets
         self._computed: dict[int, _Computed] = {}
-        self.number = 0
-        for place, (_, step) in enumerate(steps):
-            if step.guess is not None:
-                # by the task that asks for it: another's may be the one that calls arguments()
-                self._special(place)
+        self._read_out = set(range(len(steps), len(self._asked)))
 
-    def size(self) -> int:
-        """About how many bytes the batch takes."""
-        size = 0
-        for result in self._computed.values():
-            size += len(result.text)
-        for _, step in self._steps:
-            for argument in step.args:
-                size += len(argument)
-        return size
-
-    def arguments(self, keys: dict[str, bytes]) -> list[bytes]:
-        """The script's ARGV. ``keys`` are its KEYS with their positions; new ones are added."""
+    def words(self) -> tuple[list[str], list[bytes]]:
+        """The script's KEYS and ARGV, as things are now."""
+        keys: dict[str, bytes] = {}
         steps = self._steps
         argv = [_digits(len(steps)), _digits(self._refusable)]
         for place, (key, (code, path, args, rewrite, _)) in enumerate(steps):
@@ -252,13 +181,15 @@ class Call:
             if number is None:
                 number = keys[key] = _digits(len(keys) + 1)
             argv += (name, number, where, _digits(len(args)), *args)
-        return argv
+        return list(keys), argv
 
     def _special(self, place: int) -> tuple[str, bytes, tuple[bytes, ...]]:
         """Code, path and arguments of a step that no JSONPath leads to, or that is computed here."""
         key, step = self._steps[place]
         if step.code in _NAMED_ENTRY or _address(step.path) is None:
-            step = _addressed(step) if place < self._refusable else _addressed_echo(step)
+            step = _addressed(step)
+            if step.code == "read":
+                self._read_out.add(place)
         known = self._computed.get(place)
         if step.rewrite is not None and step.guess is not None and known is None:
             # where the guess is wrong, what is stored will tell; a user's validator may raise anything
@@ -282,15 +213,16 @@ class Call:
             return None
         for position, result in self._computed.items():
             values[position] = result.answer
-        for position, (_, echo) in enumerate(self._echoes, self._refusable):
-            values[position] = _echoed(echo, values[position])
-        return Answer(stamp << _NUMBER_BITS | self.number, values)
+        for position in self._read_out:
+            values[position] = _read_out(self._asked[position][1], values[position])
+        return Answer(stamp, values)
 
     def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:
         key, step = self._steps[position]
+        asked = self._asked[position]
         reason = why.decode()
         if reason != "retry":
-            error = _error(reason, detail.decode(), more.decode(), key, step)
+            error = error_of(reason, detail.decode(), more.decode(), *asked)
             raise Refused(position, error) if position < self._refusable else error
         try:
             if step.rewrite is None:
@@ -299,7 +231,7 @@ class Call:
             self._computed[position] = _compute(step, detail)
         except in_python.Refusal as refusal:
             raise Refused(
-                position, _error(refusal.reason, refusal.detail, refusal.more, key, step)
+                position, error_of(refusal.reason, refusal.detail, refusal.more, *asked)
             ) from None
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise Refused(position, error) from error
@@ -322,24 +254,15 @@ async def submit(session: Session, steps: Sequence[Step], echoes: Sequence[Step]
     """
     call = Call(steps, echoes)
     for _ in range(MAX_ATTEMPTS):
-        stamp, values = await session.evalsha_merged(call, _merged, _SOURCE)
+        keys, argv = call.words()
+        stamp, *values = await session.evalsha(_SCRIPT.sha, _SCRIPT.source, keys, argv)
         answer = call.answer(stamp, values)
         if answer is not None:
             return answer
-    keys = ", ".join(dict.fromkeys(key for key, _ in steps))
+    names = ", ".join(dict.fromkeys(key for key, _ in steps))
     raise Refused(
-        0, ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {keys}")
+        0, ConflictError(f"gave up after {MAX_ATTEMPTS} attempts: others keep changing {names}")
     )
-
-
-def _merged(calls: Sequence[Call]) -> tuple[bytes | str | int, ...]:
-    """The command that carries out all ``calls``, each of them whole or not at all."""
-    keys: dict[str, bytes] = {}
-    argv = [b"%d" % len(calls)]
-    for number, call in enumerate(calls):
-        call.number = number
-        argv += call.arguments(keys)
-    return ("EVALSHA", _SHA, len(keys), *keys, *argv)
 
 
 def _as_rewrite(primitive: Primitive) -> Primitive:
@@ -347,47 +270,3 @@ def _as_rewrite(primitive: Primitive) -> Primitive:
         return in_python.apply(primitive.code, text, (), primitive.args)
 
     return primitive._replace(rewrite=rewrite)
-
-
-_KINDS = {"integer": "an integer", "array": "a list", "object": "an object", "null": "null"}
-
-
-def _a(kind: str) -> str:
-    return _KINDS.get(kind, f"a {kind}")
-
-
-def _error(reason: str, detail: str, more: str, key: str, step: Primitive) -> RapyerError:
-    where = f"{key}/{field_path(step.path)}" if step.path else key
-    if reason == "nokey":
-        return KeyNotFound(f"{key} does not exist; save the document first", key=key)
-    if reason == "nopath":
-        return PathNotFound(f"{where}: there is no such place in the stored document", key=key)
-    if reason == "type":
-        return WrongTypeError(f"{where} holds {_a(detail)}, the operation needs {_a(more)}")
-    if reason == "key":
-        return WrongTypeError(f"{key} is not a JSON document but another Redis type")
-    if reason == "index":
-        return ItemIndexError(f"{where}: index {detail} is out of range of a list of {more}")
-    if reason == "empty":
-        return EmptyContainerError(f"{where} is empty")
-    if reason == "bound":
-        return ConstraintError(f"{where} would become {detail}, it must be {more}")
-    if reason == "length":
-        return ConstraintError(f"{where} would have length {detail}, the limit is {more}")
-    if reason == "overflow":
-        return IntegerOverflowError(
-            f"{where}: {detail} and {more} together exceed the number's range"
-        )
-    if reason == "inexact":
-        return InvalidValueError(
-            f"{where}: the float under the key {detail!r} cannot be stored exactly: no path names that key"
-        )
-    if reason == "halfway":
-        return RapyerError(
-            f"{where}: the server refused: {detail}; and what had been applied could not be undone: {more}"
-        )
-    if reason == "conflict":
-        return ConflictError(f"{key} was changed by somebody else; nothing was applied")
-    if reason == "exists":
-        return KeyExistsError(f"{key} exists already")
-    return RapyerError(f"{where}: the server refused: {detail}")

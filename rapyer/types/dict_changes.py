@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.paths import Path
@@ -19,10 +19,8 @@ from rapyer.types.container import (
 )
 from rapyer.types.dict_node import ABSENT, DICT
 
-if TYPE_CHECKING:
-    from rapyer.types.dict import RedisDict
-
-    Live = RedisDict[Any, Any]
+Live: TypeAlias = dict[Any, Any]
+"""A live dict: what a ``RedisDict`` is, besides its methods."""
 
 
 def is_simple(node: Live) -> bool:
@@ -53,7 +51,8 @@ class SetEntry(Change):
 
     def __init__(self, verb: str, owner: Live, key: Any, value: Any, text: bytes) -> None:
         self.verb = verb
-        self.owner = self.touched = owner
+        self.owner: Any = owner
+        self.touched: Any = owner
         self._name = DICT.key_text(owner, key)
         self.keys = (self._name,)
         self._key, self._value, self._text = key, value, text

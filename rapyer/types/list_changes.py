@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeAlias
 
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.paths import Path
@@ -20,10 +20,8 @@ from rapyer.types.container import (
 )
 from rapyer.types.list_node import LIST
 
-if TYPE_CHECKING:
-    from rapyer.types.list import RedisList
-
-    Live = RedisList[Any]
+Live: TypeAlias = list[Any]
+"""A live list: what a ``RedisList`` is, besides its methods."""
 
 
 def is_simple(node: Live) -> bool:

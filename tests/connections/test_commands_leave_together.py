@@ -12,8 +12,6 @@ from rapyer.connections import Session, client_from_url
 from rapyer.connections.coalescing import (
     EARLY_BATCHES,
     EARLY_COMMANDS,
-    MOST_BYTES,
-    MOST_MERGED,
     Broken,
     Together,
 )
@@ -112,45 +110,6 @@ async def test_many_commands_begin_to_leave_before_all_are_made() -> None:
     assert 1 < early <= EARLY_BATCHES
     assert b"".join(begun) == bytes(range(early * EARLY_COMMANDS))
     assert await asyncio.gather(*futures) == [[number] for number in range(100)]
-
-
-class Part:
-    def __init__(self, text: bytes, size: int) -> None:
-        self.text, self._size = text, size
-
-    def size(self) -> int:
-        return self._size
-
-
-async def test_parts_of_many_tasks_become_commands_of_bounded_size() -> None:
-    merged: list[int] = []
-
-    async def converse(payload: bytes, count: int) -> list[Any]:
-        commands = [command.split(b"\r\n") for command in payload.split(b"*")[1:]]
-        return [[b"all", *words[4:-1:2]] for words in commands]
-
-    def merge(parts: Any) -> Any:
-        merged.append(len(parts))
-        return ("X", *(part.text for part in parts))
-
-    together = Together(asyncio.get_running_loop(), converse)
-    small = [together.exchange_merged(Part(b"%d" % number, 10), merge) for number in range(200)]
-    assert await asyncio.gather(*small) == [[b"all", b"%d" % number] for number in range(200)]
-    assert max(merged) <= MOST_MERGED
-    assert len(merged) < 20
-    merged.clear()
-    large = [together.exchange_merged(Part(b"x", MOST_BYTES // 3), merge) for _ in range(9)]
-    assert await asyncio.gather(*large) == [[b"all", b"x"]] * 9
-    assert max(merged) <= 3
-
-
-async def test_an_error_reply_to_a_merged_command_is_each_parts_reply() -> None:
-    async def converse(payload: bytes, count: int) -> list[Any]:
-        return [ResponseError("no")] * count
-
-    together = Together(asyncio.get_running_loop(), converse)
-    parts = [together.exchange_merged(Part(b"x", 1), lambda parts: ("X",)) for _ in range(3)]
-    assert [type(reply) for reply in await asyncio.gather(*parts)] == [ResponseError] * 3
 
 
 async def test_a_lost_connection_is_told_to_each_by_what_it_did(

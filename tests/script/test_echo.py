@@ -10,8 +10,7 @@ import pytest
 from rapyer.connections import Session
 from rapyer.paths import Path
 from rapyer.script.call import ECHO_LIMIT, Digest, Primitive, submit
-
-from .conftest import Store
+from tests.script.conftest import Store
 
 NOTHING = ("D:1", Primitive("read", (), (b"lenient",)))
 

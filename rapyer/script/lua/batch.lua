@@ -1,40 +1,106 @@
--- Batches of operations on JSON documents: of each batch all operations are applied, or none.
+-- Batches of operations on JSON documents: all operations of a batch are applied, or none.
 --
 -- KEYS  the documents, each once.
--- ARGV  [1] the number of batches; then for each batch
---       the number of operations, how many of them may refuse (the rest are echoes at the end),
+-- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest are echoes at the end),
 --       and for each operation
 --         part.code, position of its document in KEYS, JSON path, number of arguments, arguments …
 --       JSON values travel as text and are never written from decoded values: cjson would lose digits,
 --       1.0 and []. A code that ends in '!' has JSON with doubles that RedisJSON reads one step off; what
 --       it made of them is read back and the difference added. Restored values are treated likewise.
+-- Reply {stamp, answer, answer …}: the server's time in µs, and the answers in the order of the operations; or
+--       {stamp, 'refused', position of the refused operation from 0, reason, detail, detail}, where a reason
+--       has less than two details with '': nothing is applied then.
+-- Errors none of its own; commands that the server refuses come back as reason 'server'.
 --
---   value.set       json guard               guard: '' | 'present' | 'absent' (else answers 0) | the old JSON type
---   value.strapp    json
---   value.cas       sha1-of-old-text json    compare and set
---   number.incr     amount kind ge gt le lt  kind: integer | number; empty bounds do not bind
---   list.setat      index json               replaces an item, negative indices from the end
---   list.append     maxlen json …
---   list.insert     index maxlen json …      clamps like list.insert
---   list.pop        index mode minlen        mode: lenient (empty list answers nil) | strict
---   object.take     child-path               removes an entry, answers its text or nil
---   object.remove                            removes an entry that must be there
---   object.popitem  preferred-key preferred-path   answers {key, text}; quotes keys as paths.py does
---   reading.read    mode                     mode: strict | lenient (a missing document or path answers nil)
---   reading.echo    limit                    a list's or object's text, or the sha1 of that text where it has
---                                            more than limit items (limit '' never, 0 always); else nil
---   reading.check                            refuses always, so that nothing stays applied
---   document.watch  sha1-of-document         sha1 of '' stands for a document that is not there
---   document.save   json mode ttl            mode: '' | nx | xx; ttl in ms or '' (root)
---   document.drop                            deletes the document (root)
---   document.expire ttl                      in ms; -1 removes the expiry (root)
---   document.refresh ttl                     in ms; after everything else, so never undone (root)
+-- Primitives: what they take; they answer 1 unless something else is said.
+--   value.set        json guard
+--       guard: '' | present | absent (else answers 0) | the old JSON type
+--       refuses: nopath type inexact
+--   value.strapp     json
+--       answers the new text
+--       refuses: nopath type
+--   value.cas        sha1 json
+--       sha1: of the old text
+--       json: '' leaves it as it is
+--       refuses: nopath retry inexact
+--   number.incr      amount kind ge gt le lt
+--       kind: integer | number
+--       lt: '' does not bind
+--       answers the new number
+--       refuses: nopath type overflow bound
+--   list.setat       index json
+--       index: negative: from the end
+--       refuses: nopath type index inexact
+--   list.append      maxlen json …
+--       maxlen: the longest it may become, or ''
+--       answers the new length
+--       refuses: nopath type length inexact
+--   list.insert      index maxlen json …
+--       index: clamps as list.insert does
+--       maxlen: the longest it may become, or ''
+--       answers the new length
+--       refuses: nopath type length inexact
+--   list.pop         index mode minlen
+--       index: negative: from the end
+--       mode: lenient (an empty list answers nil) | strict
+--       minlen: the shortest it may become, or ''
+--       answers the item's text
+--       refuses: nopath type index length
+--   object.take      name
+--       name: and on the wire only its path
+--       answers the removed entry's text, or nil
+--       refuses: nopath type
+--   object.remove
+--       refuses: nopath
+--   object.popitem   name
+--       name: of the preferred entry, and on the wire its path; or ''
+--       answers {name, text}
+--       refuses: nopath type empty retry
+--   reading.read     mode
+--       mode: strict | lenient (no document or place answers nil)
+--       answers the text
+--       refuses: nopath
+--       writes nothing
+--   reading.echo     limit
+--       limit: of items; 0: always the sha1, '': never
+--       answers text of a list or object, its sha1 above the limit; else nil
+--       writes nothing
+--   reading.check
+--       answers never
+--       refuses: checked
+--       writes nothing
+--   document.watch   sha1
+--       sha1: of the whole text; of '' for no document
+--       refuses: conflict
+--       writes nothing
+--   document.save    json mode ttl
+--       mode: '' | nx | xx
+--       ttl: in ms, or ''
+--       refuses: exists inexact
+--   document.drop
+--   document.expire  ttl
+--       ttl: in ms; -1 removes the expiry
+--   document.refresh ttl
+--       ttl: in ms
+--       answers whether it is there
 --
--- Reply   {stamp, batch, batch …} — stamp: server time in µs; a batch is {answer, answer …} in the order of
---         its operations, or {'refused', position of the refused operation from 0, reason, detail, detail}:
---         nothing of it is applied then.
--- Reasons nokey nopath type key index empty bound length overflow retry conflict exists inexact checked server, and halfway: it could not be undone
--- Errors  none of its own; commands that the server refuses come back as reason 'server'.
+-- Reasons, with their details; any primitive may refuse for nokey key server halfway.
+--   nokey     there is no such document
+--   nopath    the document has no such place
+--   type      stored type, wanted type: the place holds another type
+--   key       the key holds no JSON document
+--   index     index, length: out of range
+--   empty     the object has no entry
+--   bound     new value, limit: the new value would break a bound
+--   length    new length, limit: the length would break a bound
+--   overflow  old value, amount: the sum does not fit
+--   retry     text: what is stored is something else; compute again
+--   conflict  the document was changed meanwhile
+--   exists    the document is there already
+--   inexact   name: a double below a key that no path names cannot be stored exactly
+--   checked   everything before would apply
+--   server    error: the server refused a command
+--   halfway   error, error: the server refused a command, and undoing one as well
 --
 -- A script is run from its first line each time, and making all these functions takes longer than most
 -- operations do. So they are made part by part, when something asks for a part.
@@ -94,8 +160,9 @@ end
 
 local function write(key, path, json)
   local reply = redis.pcall('JSON.SET', key, path, json)
-  if type(reply) == 'table' and reply.err and string.find(reply.err, 'created at the root', 1, true) then
-    refuse('nokey')
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'created at the root', 1, true) then refuse('nokey') end
+    if string.find(reply.err, 'index out of range', 1, true) then refuse('nopath') end
   end
   if not check(reply) then refuse('nopath') end
 end
@@ -188,6 +255,7 @@ function parts.value()
     local old = read(key, path)
     if not old then refuse('nopath') end
     if redis.sha1hex(old) ~= a[1] then refuse('retry', old) end
+    if a[2] == '' then return 1 end
     write(key, path, a[2])
     if not last then undo[#undo + 1] = function() put_back(key, path, old) end end
     if fragile then repair(key, path, a[2]) end
@@ -241,11 +309,14 @@ function parts.number()
       return x < y and -1 or 1
     end
     if not string.find(old, '^%-?%d') then refuse('type', kind_of(key, path), 'number') end
-    local wanted = tonumber(old) + tonumber(a[1])
+    local amount = a[1]
+    -- the sum of two integers would be one, and wrap
+    if not string.find(amount, '[.eE]') then amount = amount .. '.0' end
+    local wanted = tonumber(old) + tonumber(amount)
     if wanted - wanted ~= 0 then refuse('overflow', old, a[1]) end
     local limit = out_of_bounds(compare_floats, wanted, a[3], a[4], a[5], a[6])
     if limit then refuse('bound', string.format('%.17g', wanted), limit) end
-    local new = string.sub(call('JSON.NUMINCRBY', key, path, a[1]), 2, -2)
+    local new = string.sub(call('JSON.NUMINCRBY', key, path, amount), 2, -2)
     -- a misread amount can be off by more than the result's own last digit: each turn comes closer
     for _ = 1, 8 do
       if tonumber(new) == wanted then break end
@@ -486,11 +557,10 @@ function parts.document()
   end
 end
 
-local cursor, position = 2, 0
+local position = 0
 
 local function run(answers)
-  local count, refusable = tonumber(ARGV[cursor]), tonumber(ARGV[cursor + 1])
-  cursor = cursor + 2
+  local count, refusable, cursor = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
   for op = 1, count do
     position = op - 1
     local part, code, fragile = string.match(ARGV[cursor], '^(%a+)%.(%a+)(!?)$')
@@ -502,7 +572,7 @@ local function run(answers)
     fragile = fragile ~= ''
     if fragile then need('exactness') end
     need(part)
-    answers[op] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
+    answers[op + 1] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
   end
 end
 
@@ -511,30 +581,17 @@ local function roll_back()
   for i = #undo, 1, -1 do undo[i]() end
 end
 
--- The cursor after a batch, wherever it stopped.
-local function skip(from)
-  local at = from + 2
-  for _ = 1, tonumber(ARGV[from]) do at = at + 4 + tonumber(ARGV[at + 3]) end
-  return at
-end
-
-local replies = {}
-for batch = 1, tonumber(ARGV[1]) do
-  local answers, from = {}, cursor
-  local ok, problem = pcall(run, answers)
-  if not ok then
-    if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
-    local rolled_back, failure = pcall(roll_back)
-    if not rolled_back then
-      if type(failure) == 'table' then failure = failure.detail end
-      problem = { reason = 'halfway', detail = problem.detail, more = tostring(failure) }
-    end
-    answers = { 'refused', position, problem.reason, problem.detail, problem.more }
-    cursor = skip(from)
+local answers = {}
+local ok, problem = pcall(run, answers)
+if not ok then
+  if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
+  local rolled_back, failure = pcall(roll_back)
+  if not rolled_back then
+    if type(failure) == 'table' then failure = failure.detail end
+    problem = { reason = 'halfway', detail = problem.detail, more = tostring(failure) }
   end
-  undo = {}
-  replies[batch + 1] = answers
+  answers = { 0, 'refused', position, problem.reason, problem.detail, problem.more }
 end
 local time = redis.call('TIME')
-replies[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
-return replies
+answers[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
+return answers
