@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from rapyer.batch.batch import current_batch
-from rapyer.config import AsyncClient, RedisConfig, client_of, refresh_of
+from rapyer.config import RedisConfig
 from rapyer.errors import ConfigurationError
 from rapyer.fields import KeyMark, RapyerKey, has_mark
 from rapyer.keyspace import registry
+from rapyer.models.assignment import assign_extra, assign_field, delete_field
 from rapyer.models.collection import Collection
-from rapyer.models.keys import check_key_unchanged, key_change, key_text, pk_of
-from rapyer.models.loading import FAILED, PK
+from rapyer.models.document_node import (
+    DOCUMENT,
+    AtomicModelKind,
+    forget_unread,
+    identity,
+    set_identity,
+    with_identity,
+)
+from rapyer.models.keys import document_pk
 from rapyer.models.metaclass import ModelMeta
-from rapyer.models.node import SLOTS
 from rapyer.models.storage import Storage
-from rapyer.paths import Path
+from rapyer.models.views import read_extra
 from rapyer.schema.refused import check_storable
 from rapyer.schema.stored_form import map_schemas, nullable_by_default
-from rapyer.state import last_known, links
-from rapyer.state.last_known import BASELINE, SYNCED
+from rapyer.state.document import document_state
+from rapyer.state.node import STATE, key_of, locate, parent_of, set_state
 from rapyer.state.wrapping import copy_natively
-
-_ALL_SLOTS = (*SLOTS, PK, BASELINE, SYNCED, FAILED)
+from rapyer.types.scalars import Scalar
 
 
 class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
@@ -36,7 +41,8 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     asynchronous method also exists with an ``a`` in front (``save`` and ``asave``).
     """
 
-    __slots__ = _ALL_SLOTS
+    __slots__ = (STATE,)
+    __rapyer_node__: ClassVar[AtomicModelKind] = DOCUMENT
 
     model_config = ConfigDict(allow_inf_nan=False)
     Meta: ClassVar[RedisConfig] = RedisConfig()
@@ -91,100 +97,73 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
     @property
     def pk(self) -> str:
-        """What identifies the document: the ``Key`` field's value as text, or a uuid4."""
-        return pk_of(self)
+        """What identifies the document: the ``Key`` field's value as text, or a uuid4.
+
+        Of a document that was read or written it is what its key says, whatever the field says.
+        """
+        return document_pk(self)
 
     @property
     def key(self) -> RapyerKey:
         """The Redis key: ``ClassName:pk``; that of the outer document for a nested model."""
-        return RapyerKey(links.locate(self)[0].__rapyer_key__())
+        return RapyerKey(key_of(locate(self)[0]))
 
     @property
     def failed_fields(self) -> tuple[str, ...]:
         """The ``SafeLoad`` fields whose stored value failed validation when this was loaded."""
-        return tuple(getattr(self, FAILED, None) or ())
-
-    def __rapyer_key__(self) -> str:
-        return f"{type(self).class_key_initials()}:{pk_of(self)}"
-
-    def __rapyer_client__(self) -> AsyncClient:
-        return client_of(type(self).Meta, type(self).__name__)
-
-    def __rapyer_key_guard__(self) -> links.KeyGuard | None:
-        return None if type(self).__rapyer_key_field__ is None else self._refuse_key_change
-
-    def _refuse_key_change(self, verb: str, path: Path, texts: Mapping[str, bytes] | None) -> None:
-        field = type(self).__rapyer_key_field__
-        assert field is not None
-        check_key_unchanged(self)
-        stored = getattr(self, PK, None)
-        if texts is not None and not path and field in texts:
-            name = pk_of(self) if stored is None else stored
-            if name != key_text(texts[field]):
-                raise key_change(self, name, key_text(texts[field]))
-        elif path[:1] == (field,) and not (verb == "save" and stored in (None, pk_of(self))):
-            raise key_change(self, stored or pk_of(self), "another value")
-
-    def __rapyer_refresh__(self) -> int | None:
-        return refresh_of(type(self).Meta)
-
-    def __rapyer_native_copy__(self) -> Any:
-        copy = copy_natively(self)
-        object.__setattr__(copy, PK, getattr(self, PK, None))
-        return copy
+        return tuple(document_state(self).unread or ()) if parent_of(self) is None else ()
 
     # -- attributes ------------------------------------------------------------------------------
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name not in _ALL_SLOTS:
-                return self.__rapyer_hand_out_extra__(name, super().__getattr__(name))
-            object.__setattr__(self, name, None)  # the slot is asked directly from now on
+            if name != STATE:
+                return read_extra(self, name, super().__getattr__(name))
+            set_state(self, name, None)  # the slot is asked directly from now on
             return None
 
         def __setattr__(self, name: str, value: Any) -> None:
             cls = type(self)
             field = cls.__pydantic_fields__.get(name)
             if field is not None:
-                self.__rapyer_assign_field__(field, name, value)
-                unread = getattr(self, FAILED, None)
-                if unread and name in unread:  # what could not be read is replaced now
-                    rest = {other: text for other, text in unread.items() if other != name}
-                    object.__setattr__(self, FAILED, rest)
+                assign_field(self, field, name, value)
+                forget_unread(self, name)
             elif (
                 self.__pydantic_extra__ is not None
-                and current_batch() is not None
                 and not hasattr(cls, name)
                 and not name.startswith("_")
             ):
-                self.__rapyer_assign_extra__(name, value)
+                assign_extra(self, name, value)
             else:
-                if self.__pydantic_extra__ is not None and not name.startswith("_"):
-                    last_known.capture(self)
                 super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
-            self.__rapyer_refuse_delattr__(name)
-            last_known.capture(self)
-            super().__delattr__(name)
+            delete_field(self, name)
+
+        def __iter__(self) -> Iterator[tuple[str, Any]]:
+            """Pairs of field names and values; mutable ones live, so that changing them is noticed."""
+            for name in (*self.__dict__, *(self.__pydantic_extra__ or ())):
+                if not name.startswith("_"):
+                    value = getattr(self, name)
+                    yield name, value.clone() if isinstance(value, Scalar) else value
 
     # -- copies ----------------------------------------------------------------------------------
 
+    def __rapyer_native_copy__(self) -> Any:
+        return with_identity(self, copy_natively(self))
+
     def __copy__(self) -> Self:
-        copy = super().__copy__()
-        object.__setattr__(copy, PK, getattr(self, PK, None))
-        return copy
+        return with_identity(self, super().__copy__())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        copy = super().__deepcopy__(memo)
-        object.__setattr__(copy, PK, getattr(self, PK, None))
-        return copy
+        return with_identity(self, super().__deepcopy__(memo))
 
     def __getstate__(self) -> dict[Any, Any]:
-        return {**super().__getstate__(), PK: getattr(self, PK, None)}
+        return {**super().__getstate__(), STATE: identity(self)}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         state = dict(state)
-        object.__setattr__(self, PK, state.pop(PK, None))
+        pk, unread = state.pop(STATE)
         super().__setstate__(state)
+        set_identity(self, pk, unread)

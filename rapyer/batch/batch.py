@@ -1,29 +1,29 @@
 """The batch that collects changes, and ``pipeline()`` on top of it.
 
-Outside a pipeline a change is sent at once (:func:`perform`); inside one it is applied locally, queued,
-and sent with all others when the block ends. Both go through :func:`rapyer.script.call.submit`, so both are
-all-or-nothing.
+Outside a pipeline a change is sent at once (:mod:`rapyer.batch.perform`); inside one it is applied locally,
+queued, and sent with all others when the block ends. Both go through :func:`rapyer.script.call.submit`, so
+both are all-or-nothing.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rapyer.batch.arrival import is_edited
 from rapyer.batch.change import Change, Queued, QueuedOperation
-from rapyer.batch.commit import commit, echo_of, refresh_of, session_of, sets_ttl
+from rapyer.batch.commit import commit, session_of
 from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
-from rapyer.script.call import Primitive, Refused, Step, submit
-from rapyer.state.handed_out import Lent, replace_in_snapshot
-from rapyer.state.last_known import capture, note, note_container, notes
-from rapyer.state.links import PARENT, PLACE, Document, KeyGuard, Node, find, locate
+from rapyer.script.call import Primitive, Step
+from rapyer.state.document import Work, document_state, join_work, leave_work, only_of
+from rapyer.state.handed_out import Lent
+from rapyer.state.node import KeyGuard, Node, find, key_of, state_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -53,36 +53,24 @@ def _current_task() -> asyncio.Task[Any] | None:
         return None
 
 
-class Snapshot:
-    """The content of a node before its first change in a batch; ``names`` are the fields that change."""
+class Touched:
+    """A list or dict that a batch changes.
 
-    __slots__ = ("content", "names", "node")
+    ``edited`` is whether it had unsaved edits before, ``keys`` which entries the batch changes (None: any).
+    """
 
-    def __init__(self, node: Node, names: Iterable[str] | None) -> None:
-        self.node, self.content = node, node.__rapyer_snapshot__()
-        self.names = None if names is None else set(names)
+    __slots__ = ("edited", "keys", "owner")
 
-    def add(self, names: Iterable[str] | None) -> None:
-        """More fields change; None for any."""
-        if names is None:
-            self.names = None
-        elif self.names is not None:
-            self.names.update(names)
+    def __init__(self, owner: Any, edited: bool) -> None:
+        self.owner, self.edited = owner, edited
+        self.keys: set[str] | None = set()
 
-    def restore(self) -> None:
-        """Make the content what it was; fields that others changed stay as they are."""
-        self.node.__rapyer_restore__(self.content, self.names)
-
-
-def _changed_names(change: Change) -> Iterable[str] | None:
-    """The fields of the touched model that ``change`` changes; None where that is not known."""
-    owner, touched = change.owner, change.touched
-    if owner is touched:
-        return change.texts
-    if getattr(owner, PARENT, None) is touched:
-        place = getattr(owner, PLACE)
-        return (place,) if type(place) is str else None
-    return None
+    def add(self, keys: Collection[str] | None) -> None:
+        """More entries are changed."""
+        if keys is None or self.keys is None:
+            self.keys = None
+        else:
+            self.keys.update(keys)
 
 
 class Batch:
@@ -91,10 +79,15 @@ class Batch:
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
         self.task: asyncio.Task[Any] | None = None
-        self._snapshots: dict[int, Snapshot] = {}
+        self.scopes: list[Any] = [self]
+        """The blocks that are open, the innermost one last: what is changed now is taken back with that."""
+        self.containers: dict[int, Touched] = {}
+        self._documents: dict[int, tuple[Any, Work]] = {}
+        self.detached = Work()
         self._lent: dict[tuple[int, Any], Lent] = {}
-        self._watched: list[tuple[Document, Step]] = []
-        self._document: Document | None = None
+        self._watched: list[tuple[Any, Step]] = []
+        self._document: Any = None
+        self._work = self.detached
         self._key = ""
         self._key_guard: KeyGuard | None = None
 
@@ -108,90 +101,136 @@ class Batch:
         """
         return Collecting(self)
 
+    def join(self, document: Any) -> Work:
+        """Take part in the work on ``document``: what is changed of it in this block can be taken back."""
+        known = self._documents.get(id(document))
+        if known is not None:
+            return known[1]
+        work = join_work(document_state(document), self)
+        self._documents[id(document)] = document, work
+        for node in _live_containers(document):
+            work.watch(node)
+        return work
+
     def lend(self, parent: Node, place: Any, value: Any, spec: ValueSpec) -> None:
         """Write down a value that is handed out as it is (see :mod:`rapyer.state.handed_out`)."""
         if (id(parent), place) not in self._lent:
             self._lent[id(parent), place] = Lent(parent, place, value, spec, spec.to_json(value))
 
-    def _take_back(self, keep: bool) -> None:
+    def watch_container(self, node: Any) -> None:
+        """Notice when the live list or dict ``node``, handed out just now, is changed past its methods."""
+        found = find(node)
+        if found is not None:
+            self.join(found[0]).watch(node)
+
+    def take_back_in_place(self, keep: bool) -> None:
         """Queue what was changed in place (or undo it)."""
         lent, self._lent = self._lent, {}
         for entry in lent.values():
             if not entry.has_changed():
                 continue
             original = entry.put_back()
-            known = self._snapshots.get(id(entry.parent))
-            if known is not None:
-                replace_in_snapshot(known.content, entry.value, original)
+            for _, work in self._documents.values():
+                work.wrapped(entry.value, original)
             if keep:
-                entry.parent.__rapyer_assign__(entry.place, entry.value)
+                entry.parent.__rapyer_node__.assign(entry.parent, entry.place, entry.value)
+        for _, work in self._documents.values():
+            for node in work.bypassed():
+                became = work.put_back(node)
+                if keep:
+                    node.__rapyer_node__.become(node, became)
 
     def queue(
-        self, change: Change, place: tuple[Document, Path], answer: Queued[Any] | None = None
+        self, change: Change, place: tuple[Any, Path], answer: Queued[Any] | None = None
     ) -> Any:
         """Apply ``change`` locally and queue it; returns the local result. ``answer`` gets the server's."""
         document, path = place
         if document is not self._document:
-            self._key = document.__rapyer_key__()
-            self._key_guard = document.__rapyer_key_guard__()
+            self._key = key_of(document)
+            self._key_guard = document.__rapyer_node__.key_guard(document)
+            self._work = self.join(document)
             self._document = document
         if self._key_guard is not None and change.effect != "read":
             self._key_guard(change.verb, path, change.texts)
+        if change.echoes:
+            self._requeue_bypassed(change.owner)
+            self._touch(change, document, path)
         steps = change.primitives(path)
-        if change.touched is not None:
-            self.keep(change.touched, _changed_names(change))
-        local = change.local()
+        touched = change.touched
+        if touched is None:
+            local = change.local()
+        else:
+            local = self._work.apply(self.scopes[-1], touched, change.local)
         self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local
 
-    def keep(self, node: Node, names: Iterable[str] | None) -> None:
-        """Write down the content of ``node`` (of a model: its fields ``names``) before it changes."""
-        known = self._snapshots.get(id(node))
-        if known is None:
-            self._snapshots[id(node)] = Snapshot(node, names)
-        else:
-            known.add(names)
+    def _touch(self, change: Change, document: Any, path: Path) -> None:
+        """Note, before the first change of a list or dict, whether it has unsaved edits."""
+        owner = change.owner
+        touched = self.containers.get(id(owner))
+        if touched is None:
+            state = document_state(document)
+            with only_of(state):
+                touched = Touched(owner, is_edited(state, owner, path))
+            self.containers[id(owner)] = touched
+        touched.add(change.keys)
+
+    def _requeue_bypassed(self, node: Any) -> None:
+        """What was done past the methods of ``node`` until now comes before what is queued now."""
+        for changed in self._work.bypassed(node):
+            became = self._work.put_back(changed)
+            changed.__rapyer_node__.become(changed, became)
 
     def apply_detached(self, change: Change) -> Any:
         """Apply ``change`` to what is part of no document now, but may be so again when it is restored."""
-        if change.touched is not None:
-            self.keep(change.touched, _changed_names(change))
-        return change.local()
+        if change.touched is None:
+            return change.local()
+        return self.detached.apply(self.scopes[-1], change.touched, change.local)
 
-    def _restore(self) -> None:
-        for snapshot in reversed(list(self._snapshots.values())):
-            snapshot.restore()
+    def drop(self, scope: Any) -> None:
+        """Take back locally what the block ``scope`` did."""
+        self.detached.drop(scope)
+        for _, work in self._documents.values():
+            work.drop(scope)
+
+    def hand_over(self, scope: Any, heir: Any) -> None:
+        """What the block ``scope`` did belongs to the block around it now."""
+        for work in (self.detached, *(work for _, work in self._documents.values())):
+            work.hand_over(scope, heir)
 
     def discard(self) -> None:
-        """Forget the queued operations and restore the local values."""
-        self._restore()
+        """Forget the queued operations and take back what they did locally."""
+        self.drop(self)
         self._forget()
 
     def _forget(self) -> None:
+        for document, _ in self._documents.values():
+            leave_work(document_state(document), self)
+        self._documents.clear()
+        self.detached = Work()
         self._document = None
+        self.containers.clear()
         self.operations.clear()
-        self._snapshots.clear()
         self._watched.clear()
         self._lent.clear()
 
     # -- watching --------------------------------------------------------------------------------
 
-    async def watch(self, document: Document) -> None:
+    async def watch(self, document: Any) -> None:
         """From now on a change of ``document`` by somebody else makes the batch fail. Sends JSON.GET.
 
         What others changed since the document was last read is taken over first.
         """
-        key = document.__rapyer_key__()
-        session = session_of(document)
-        text = await session.execute(b"JSON.GET", key, write=False) or b""
+        key = key_of(document)
+        text = await session_of(document).execute(b"JSON.GET", key, write=False) or b""
         digest = sha1(text, usedforsecurity=False).hexdigest().encode()
-        document.__rapyer_catch_up__(text)
+        document.__rapyer_node__.watched(document, text)
         self._watched.append((document, (key, Primitive("watch", (), (digest,)))))
 
     # -- committing ------------------------------------------------------------------------------
 
     async def commit(self) -> None:
-        """Apply everything in one atomic step; afterwards every :class:`~rapyer.batch.batch.change.Queued` has its result.
+        """Apply everything in one atomic step; afterwards every :class:`~rapyer.batch.change.Queued` has its result.
 
         Raises :class:`~rapyer.errors.PipelineError` naming the operation that cannot apply (nothing is
         applied then, and local values are restored), :class:`~rapyer.errors.ConflictError` after a
@@ -199,13 +238,20 @@ class Batch:
         servers, each is asked first whether its part would apply, then each part is sent.
         """
         operations = list(self.operations)
+        if not operations:
+            self._forget()
+            return
         try:
-            if operations:
-                await commit(operations, self._watched)
+            for operation in operations:
+                await document_state(operation.document).may_depart()
+            settle = await commit(operations, self._watched)
         except BaseException:
             self.discard()
             raise
-        self._forget()
+        try:
+            await settle(self)
+        finally:
+            self._forget()
 
     def commands(self) -> list[str]:
         """What :meth:`commit` would send, one readable line a step (the script carries them as one)."""
@@ -218,69 +264,39 @@ class Batch:
         ]
 
 
-async def perform(change: Change) -> Any:
-    """Carry out ``change``: queued inside a pipeline (returns :class:`Queued`), otherwise at once.
-
-    At once means one EVALSHA; when it is refused, the specific error is raised and nothing is changed.
-    Afterwards the local value is what the server has.
-    """
-    owner = change.owner
-    place = document, path = locate(owner)
-    batch = current_batch()
-    if batch is not None:
-        queued: Queued[Any] = Queued(change.verb)
-        batch.queue(change, place, queued)
-        return queued
-    if change.effect != "read" and (guard := document.__rapyer_key_guard__()) is not None:
-        guard(change.verb, path, change.texts)
-    key = document.__rapyer_key__()
-    primitives = change.primitives(path)
-    steps = [(key, step) for step in primitives]
-    refresh = refresh_of(document)
-    if refresh is not None and not sets_ttl(primitives):
-        steps.append((key, refresh))
-    echoes: list[Step] = []
-    if change.echoes:
-        expected = -1 if change.growth is None else len(owner) + change.growth
-        echoes.append((key, echo_of(path, expected)))
-    try:
-        stamp, values = await submit(session_of(document), steps, echoes)
-    except Refused as refused:
-        raise refused.error from refused.error.__cause__
-    answers = values[: len(primitives)]
-    result = change.decode(answers)
-    if echoes:
-        now = find(owner)
-        if now is None:
-            return result  # replaced while the command was under way: no local value any more
-        if not owner.__rapyer_outdated__(stamp):
-            with suppress(LookupError, ValueError, TypeError):
-                change.local()
-            owner.__rapyer_settle__(values[-1], stamp)
-            note_container(now, owner, values[-1])
-    if change.settles:
-        change.settle(answers, stamp)
-    elif not echoes and find(owner) is not None:
-        change.local()
-    if change.effect != "read" and (synced := notes(document)) is not None:
-        note(synced, change, path)
-    return result
-
-
 def apply_now(change: Change) -> Any:
     """Carry out ``change`` locally, and queue it inside a pipeline; returns the local result."""
     batch = current_batch()
     if batch is None:
-        capture(change.owner)
-        return change.local()
+        return edit(change)
     place = find(change.owner)
     return batch.apply_detached(change) if place is None else batch.queue(change, place)
+
+
+def edit(change: Change) -> Any:
+    """Carry out ``change`` locally, as an edit that is saved later."""
+    touched = change.touched
+    if touched is not None:
+        found = find(touched)
+        state = None if found is None else state_of(found[0])
+        if state is not None and state.work is not None:
+            return state.work.apply(None, touched, change.local)
+    return change.local()
+
+
+def _live_containers(node: Any) -> Iterator[Any]:
+    """The lists and dicts in ``node`` that somebody may have a handle on."""
+    kind = node.__rapyer_node__
+    if kind.echoes:
+        yield node
+    for child in kind.nodes(node):
+        yield from _live_containers(child)
 
 
 class Collecting:
     """The ``with`` block of :meth:`Batch.collecting`."""
 
-    __slots__ = ("_batch", "_outer", "_outer_lent", "_queued", "_token")
+    __slots__ = ("_batch", "_outer_lent", "_queued", "_token")
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -289,15 +305,15 @@ class Collecting:
         batch = self._batch
         batch.task = _current_task()
         self._token = _active.set(batch)
-        self._queued, self._outer = len(batch.operations), batch._snapshots
-        self._outer_lent = batch._lent
-        batch._snapshots, batch._lent = {}, {}
+        self._queued, self._outer_lent = len(batch.operations), batch._lent
+        batch.scopes.append(self)
+        batch._lent = {}
         return batch
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         batch = self._batch
         try:
-            batch._take_back(keep=kind is None)
+            batch.take_back_in_place(keep=kind is None)
         except BaseException:
             kind = BaseException
             raise
@@ -307,14 +323,14 @@ class Collecting:
     def _leave(self, failed: bool) -> None:
         batch = self._batch
         if failed:
-            batch._restore()
+            batch.drop(self)
             del batch.operations[self._queued :]
         else:
-            for identity, snapshot in batch._snapshots.items():
-                known = self._outer.setdefault(identity, snapshot)
-                known.add(snapshot.names)
-        batch._snapshots = self._outer
+            batch.hand_over(self, batch.scopes[-2])
+        batch.scopes.remove(self)
         batch._lent = self._outer_lent
+        if failed and len(batch.scopes) == 1 and not batch.operations:
+            batch._forget()
         try:
             _active.reset(self._token)
         except ValueError:
@@ -327,7 +343,7 @@ class Pipeline:
 
     __slots__ = ("_batch", "_collecting", "_documents", "_nested", "_watch")
 
-    def __init__(self, documents: tuple[Document, ...], watch: bool) -> None:
+    def __init__(self, documents: tuple[Any, ...], watch: bool) -> None:
         self._documents, self._watch = documents, watch
 
     async def __aenter__(self) -> Batch:
@@ -335,11 +351,15 @@ class Pipeline:
         self._nested = outer is not None
         batch = self._batch = Batch() if outer is None else outer
         for document in self._documents:
-            document.__rapyer_link_children__()
+            document.__rapyer_node__.link_below(document)
             if self._watch:
                 await batch.watch(document)
         self._collecting = batch.collecting()
-        return self._collecting.__enter__()
+        self._collecting.__enter__()
+        for document in self._documents:
+            batch.join(document)
+            document.__rapyer_node__.lend_handed_out(document, batch)
+        return batch
 
     async def __aexit__(
         self,
@@ -352,7 +372,7 @@ class Pipeline:
             await self._batch.commit()
 
 
-def pipeline(*documents: Document, watch: bool = False) -> Pipeline:
+def pipeline(*documents: Any, watch: bool = False) -> Pipeline:
     """Collect every change made in an ``async with`` block and apply all of them, or none, at its end.
 
     ``watch=True`` makes the block fail with :class:`~rapyer.errors.ConflictError` when somebody else

@@ -6,37 +6,33 @@ asked first whether its part would apply; only then is each part sent, all-or-no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer import connections
 from rapyer.batch.change import QueuedOperation
+from rapyer.batch.settling import Settling
 from rapyer.errors import ConflictError, PipelineError, RapyerError
 from rapyer.paths import Path
 from rapyer.script.call import ECHO_LIMIT, Answer, Primitive, Refused, Step, check, submit
-from rapyer.state.last_known import note, note_container, notes
-from rapyer.state.links import Document, EchoedNode, Node, find
+from rapyer.state.node import find
 
 if TYPE_CHECKING:
+    from rapyer.batch.batch import Batch
     from rapyer.connections import Session
 
-_ECHO_LIMIT = b"%d" % ECHO_LIMIT
-_SAVING = ("set", "save")
+ECHO = (b"%d" % ECHO_LIMIT,)
+"""The arguments of an ``echo``."""
 
 
-def session_of(document: Document) -> Session:
+def session_of(document: Any) -> Session:
     """The session of the client that ``document`` uses."""
-    return connections.Session.of(document.__rapyer_client__())
+    return connections.Session.of(document.__rapyer_node__.client(document))
 
 
-def echo_of(path: Path, expected: int) -> Primitive:
-    """The step that answers the list or dict at ``path``, if it is small or of another length."""
-    return Primitive("echo", path, (b"%d" % expected, _ECHO_LIMIT))
-
-
-def refresh_of(document: Document) -> Primitive | None:
+def refresh_of(document: Any) -> Primitive | None:
     """The step that sets the document's full TTL again, where its model asks for that."""
-    milliseconds = document.__rapyer_refresh__()
+    milliseconds = document.__rapyer_node__.refresh(document)
     return None if milliseconds is None else Primitive("refresh", (), (b"%d" % milliseconds,))
 
 
@@ -45,52 +41,43 @@ def sets_ttl(steps: Iterable[Primitive]) -> bool:
     return any(step.code == "expire" for step in steps)
 
 
-def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
-    """The operations on immutable values that are saved later on: their answers are outdated."""
-    found: set[int] = set()
-    saved: set[tuple[str, Path]] = set()
-    for index, operation in reversed(operations):
-        change, key, path = operation.change, operation.key, operation.path
-        if saved and not isinstance(change.owner, Node):
-            prefixes = ((key, path[:end]) for end in range(len(path) + 1))
-            if any(prefix in saved for prefix in prefixes):
-                found.add(index)
-        if change.touched is None:
-            saved.update((key, step.path) for step in operation.steps if step.code in _SAVING)
-    return found
-
-
 class Part:
     """What one server gets of a batch."""
 
     def __init__(self, session: Session, count: int) -> None:
         self.session = session
         self.operations: list[tuple[int, QueuedOperation]] = []
+        self.answer = Answer(0, [])
+        self.echoes: list[tuple[Any, Any, Path]] = []
+        """The lists and dicts that are sent back: document, the value, its path at the end."""
+        self.reads: list[int] = []
+        """The operations that read what was changed since: they are answered at the end."""
         self._count = count
         self._watches: list[Step] = []
         self._refreshes: list[Step] | None = None
-        self._places: dict[int, tuple[Document, Path] | None] = {}
-        self._echoes: list[tuple[EchoedNode, Step]] = []
-        self._reads: dict[int, Step] = {}
-        self._answer = Answer(0, [])
 
     def keys(self) -> list[str]:
         """The documents of the part."""
         return list(dict.fromkeys(operation.key for _, operation in self.operations))
 
+    def documents(self) -> list[Any]:
+        """Their instances."""
+        return list({id(o.document): o.document for _, o in self.operations}.values())
+
     def watch(self, step: Step) -> None:
         """Refuse the part when a watched document was changed."""
         self._watches.append(step)
 
-    def add(self, index: int, operation: QueuedOperation) -> None:
-        """Add an operation, the batch's ``index``-th."""
-        self.operations.append((index, operation))
+    @property
+    def first(self) -> int:
+        """The position of the first operation's first answer."""
+        return len(self._watches)
 
-    def _place(self, owner: Any) -> tuple[Document, Path] | None:
-        """Where ``owner`` stands when the block has ended."""
-        if id(owner) not in self._places:
-            self._places[id(owner)] = find(owner)
-        return self._places[id(owner)]
+    @property
+    def last(self) -> int:
+        """The position of what follows the operations' answers: echoes, then reads."""
+        steps = sum(len(operation.steps) for _, operation in self.operations)
+        return len(self._watches) + steps + len(self._refreshes or ())
 
     def _steps(self) -> list[Step]:
         steps = list(self._watches)
@@ -125,34 +112,39 @@ class Part:
 
     async def send(self) -> None:
         """Apply the part, or nothing of it. Sends one EVALSHA."""
-        self._look_at_the_end()
-        echoes = [echo for _, echo in self._echoes]
+        asked = self._look_at_the_end()
         try:
-            self._answer = await submit(
-                self.session, self._steps(), [*echoes, *self._reads.values()]
-            )
+            self.answer = await submit(self.session, self._steps(), asked)
         except Refused as refused:
             raise self._refusal(refused) from refused.error
 
-    def _look_at_the_end(self) -> None:
+    def _look_at_the_end(self) -> list[Step]:
         """Ask for the final state of lists and dicts, and of what was read before it was changed."""
         changed: set[str] = set()
-        echoed: dict[int, tuple[EchoedNode, Step]] = {}
+        echoed: dict[int, tuple[Any, Any, Path]] = {}
+        keys: dict[int, str] = {}
+        reads: dict[int, Step] = {}
         for index, operation in reversed(self.operations):
             change = operation.change
+            owner = change.owner
             if change.effect != "read":
                 changed.add(operation.key)
-            elif change.settles and operation.key in changed:
-                place = self._place(change.owner)
-                if place is not None:
-                    read = Primitive("read", place[1], (b"lenient",))
-                    self._reads[index] = (operation.key, read)
-            owner = change.owner
-            if change.echoes and id(owner) not in echoed:
-                place = self._place(owner)
-                if place is not None:
-                    echoed[id(owner)] = owner, (operation.key, echo_of(place[1], len(owner)))
-        self._echoes = list(echoed.values())
+            elif operation.key in changed and (place := find(owner)) is not None:
+                reads[index] = operation.key, Primitive("read", place[1], (b"lenient",))
+            if (
+                change.echoes
+                and id(owner) not in echoed
+                and (place := find(owner)) is not None
+                and place[0] is operation.document
+            ):
+                echoed[id(owner)] = operation.document, owner, place[1]
+                keys[id(owner)] = operation.key
+        self.echoes, self.reads = list(echoed.values()), list(reads)
+        steps = [
+            (keys[identity], Primitive("echo", path, ECHO))
+            for identity, (_, _, path) in echoed.items()
+        ]
+        return [*steps, *reads.values()]
 
     def _refusal(self, refused: Refused) -> RapyerError:
         if isinstance(refused.error, ConflictError):
@@ -170,55 +162,14 @@ class Part:
                 )
         return PipelineError(f"nothing was applied: {refused.error}")
 
-    def settle(self) -> None:
-        """Bring the local values in line with the answers, and hand out the results."""
-        stamp, values = self._answer
-        position = len(self._watches)
-        outdated = _saved_over(self.operations)
-        document = synced = None
-        answers: Sequence[Any] = ()
-        for index, operation in self.operations:
-            change = operation.change
-            end = position + len(operation.steps)
-            if change.settles or operation.answer is not None:
-                answers = values[position:end]
-            position = end
-            if operation.answer is not None:
-                operation.answer._outcome = (change.decode(answers),)
-            if change.effect != "read":
-                if change.settles and index not in outdated:
-                    change.settle(answers, stamp)
-                if operation.document is not document:
-                    document = operation.document
-                    synced = notes(document)
-                elif change.touched is None and change.owner is document:
-                    synced = notes(document)  # it was saved as a whole: notes begin anew
-                if synced is not None:
-                    note(synced, change, operation.path)
-            elif (
-                change.settles
-                and index not in self._reads
-                and self._place(change.owner) is not None
-            ):
-                change.settle(answers, stamp)
-        position += len(self._refreshes or ())
-        for container, _ in self._echoes:
-            text = values[position]
-            position += 1
-            container.__rapyer_settle__(text, stamp)
-            note_container(self._place(container), container, text)
-        if not self._reads:
-            return
-        changes = {index: operation.change for index, operation in self.operations}
-        for index, text in zip(self._reads, values[position:], strict=True):
-            if text is not None:
-                changes[index].settle([text], stamp)
-
 
 async def commit(
-    operations: Sequence[QueuedOperation], watches: Sequence[tuple[Document, Step]]
-) -> None:
-    """Apply ``operations``. See :meth:`rapyer.batch.batch.Batch.commit`."""
+    operations: Sequence[QueuedOperation], watches: Sequence[tuple[Any, Step]]
+) -> Callable[[Batch], Awaitable[None]]:
+    """Apply ``operations``. See :meth:`rapyer.batch.batch.Batch.commit`.
+
+    Returns what brings the local values in line with the answers: nothing is taken back any more then.
+    """
     parts: dict[Session, Part] = {}
     document = part = None
     for index, operation in enumerate(operations):
@@ -228,16 +179,20 @@ async def commit(
             part = parts.get(session)
             if part is None:
                 part = parts[session] = Part(session, len(operations))
-        part.add(index, operation)
+        part.operations.append((index, operation))
     for document, step in watches:
         session = session_of(document)
         parts.setdefault(session, Part(session, len(operations))).watch(step)
     for part in parts.values():
         if part.session.is_cluster:
             part.session.require_one_slot(part.keys())
-    await _send(list(parts.values()))
-    for part in parts.values():
-        part.settle()
+    settling = Settling(list(parts.values()))
+    try:
+        await _send(list(parts.values()))
+    except BaseException as error:
+        settling.fail(error)
+        raise
+    return settling.settle
 
 
 async def _send(parts: Sequence[Part]) -> None:

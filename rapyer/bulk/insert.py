@@ -24,10 +24,13 @@ from rapyer.fields import RapyerKey
 from rapyer.keyspace.texts import CHUNK, as_sent, session_of_model, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
+from rapyer.models.node import open_places
 from rapyer.models.storage import written
+from rapyer.models.whole import noted_places, saved
+from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.schema.spec import model_spec
-from rapyer.state import links
+from rapyer.state.node import STATE
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
@@ -40,7 +43,7 @@ is written out; and it keeps the server from others for no more than a milliseco
 """
 
 _NAMED = 5
-_parent = vars(AtomicRedisModel)[links.PARENT].__get__
+_state = vars(AtomicRedisModel)[STATE].__get__
 _SOURCE = (files("rapyer") / "script" / "lua" / "insert.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
@@ -59,6 +62,7 @@ class _Chunk:
         self.models: list[AtomicRedisModel] = []
         self.keys: list[str] = []
         self.texts: list[bytes] = []
+        self.places: list[dict[Path, Any]] = []
         self.fragile: list[_New] = []
 
     def __len__(self) -> int:
@@ -78,7 +82,8 @@ class _Report:
         for at, answer in zip(positions, answers, strict=True):
             key = chunk.keys[at]
             if answer == 1:
-                written(chunk.models[at], chunk.texts[at])
+                saved(chunk.models[at], chunk.places[at])
+                written(chunk.models[at])
                 self.written.add(key)
             elif answer == 0:
                 self.taken(key)
@@ -158,10 +163,10 @@ def _keys_of_fit(models: Sequence[Any]) -> list[str]:
             ttl_of(cls.Meta, cls.__name__)
             prefix = prefixes[cls] = cls.class_key_initials() + ":"
         try:
-            parent = _parent(model)
+            state = _state(model)
         except AttributeError:  # a new model; asking it by name costs as much as writing half of it
-            parent = None
-        if parent is not None:
+            state = None
+        if state is not None and state.parent is not None:
             raise InvalidValueError(
                 f"{model.key} holds this {cls.__name__}: only whole documents are inserted"
             )
@@ -205,6 +210,7 @@ def _chunks(
         chunk.models.append(model)
         chunk.keys.append(key)
         chunk.texts.append(text)
+        chunk.places.append(noted_places(model, open_places(model)))
     if size:
         yield chunk
 
@@ -302,5 +308,4 @@ async def _send_carefully(new: _New, report: _Report) -> None:
     except (RapyerError, connections.ResponseError) as error:
         report.failures[new.key] = error
     else:
-        written(new.model, new.text)
         report.written.add(new.key)

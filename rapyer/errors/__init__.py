@@ -26,6 +26,7 @@
     ├── DocumentError                    (ValueError) a stored document fails its model's validation
     ├── DetachedError                    the value is no longer (or was never) part of a document
     ├── PipelineError                    a batch was refused as a whole; names the operation
+    ├── AppliedError                     it was applied, and what followed failed; carries the answer
     ├── ConflictError                    somebody else wrote first; nothing was applied
     ├── CrossSlotError                   a batch would span several slots of a Redis Cluster
     ├── LockError                        a lock was not obtained, or was lost while held
@@ -43,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer.errors.tree import (
     AmbiguousModelError,
+    AppliedError,
     BulkError,
     ConfigurationError,
     ConflictError,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousModelError",
+    "AppliedError",
     "BulkError",
     "ConfigurationError",
     "ConflictError",

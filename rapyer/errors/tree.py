@@ -128,6 +128,17 @@ class PipelineError(RapyerError):
         self.operation = operation
 
 
+class AppliedError(RapyerError):
+    """The server applied it, and what followed failed: an answer that no model accepts, a validator.
+
+    Not to be sent again. ``answer`` is what the server answered.
+    """
+
+    def __init__(self, message: str, *, answer: Any = None) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 class ConflictError(RapyerError):
     """Somebody else changed the value first; nothing was applied."""
 

@@ -7,27 +7,40 @@ import os
 from typing import Any
 
 from rapyer.errors import InvalidValueError
-from rapyer.models.loading import PK
 from rapyer.schema.spec import model_spec
+from rapyer.state.document import document_state
+from rapyer.state.node import state_of
 
 
 def pk_of(model: Any) -> str:
     """The pk of ``model``: its ``Key`` field's value as text, or a uuid4 that it is given now."""
-    field = type(model).__rapyer_key_field__
-    if field is not None:
-        value = model.__dict__[field]
-        if value is None:
-            raise InvalidValueError(
-                f"{type(model).__name__}.{field} is the document's key and must not be None"
-            )
-        if type(value) is str or (isinstance(value, str) and not hasattr(value, "value")):
-            return str(value)
-        return key_text(model_spec(type(model)).field(field).to_json(value))
-    pk = getattr(model, PK, None)
-    if pk is None:
-        pk = new_pk()
-        object.__setattr__(model, PK, pk)
-    return pk
+    if type(model).__rapyer_key_field__ is not None:
+        return key_field_text(model)
+    state = document_state(model)
+    if state.pk is None:
+        state.pk = new_pk()
+    return state.pk
+
+
+def document_pk(model: Any) -> str:
+    """The pk of the document that ``model`` stands for: that under which it was read or written."""
+    state = state_of(model)
+    stored = None if state is None or state.parent is not None else state.pk
+    return pk_of(model) if stored is None else stored
+
+
+def key_field_text(model: Any) -> str:
+    """The pk that the ``Key`` field says."""
+    cls: Any = type(model)
+    field = cls.__rapyer_key_field__
+    value = model.__dict__[field]
+    if value is None:
+        raise InvalidValueError(
+            f"{cls.__name__}.{field} is the document's key and must not be None"
+        )
+    if type(value) is str or (isinstance(value, str) and not hasattr(value, "value")):
+        return str(value)
+    return key_text(model_spec(cls).field(field).to_json(value))
 
 
 def new_pk() -> str:
@@ -53,9 +66,23 @@ def key_change(model: Any, stored: str, new: str) -> InvalidValueError:
 
 
 def check_key_unchanged(model: Any) -> None:
-    """Raise when the ``Key`` field was changed since the document was read or written."""
+    """Raise when the ``Key`` field was changed since the document was read or written.
+
+    It may become what the key says: that repairs a document that was copied or renamed.
+    """
     if type(model).__rapyer_key_field__ is None:
         return
-    stored = getattr(model, PK, None)
-    if stored is not None and stored != pk_of(model):
-        raise key_change(model, stored, pk_of(model))
+    state = state_of(model)
+    if state is None or state.parent is not None or state.pk is None:
+        return
+    said = key_field_text(model)
+    if said != state.pk and said != state.drifted_pk:
+        raise key_change(model, state.pk, said)
+
+
+def note_key_field(model: Any) -> None:
+    """Write down what the ``Key`` field says of a document that was read, where the key says otherwise."""
+    if type(model).__rapyer_key_field__ is not None:
+        state = document_state(model)
+        said = key_field_text(model)
+        state.drifted_pk = None if said == state.pk else said

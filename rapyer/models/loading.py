@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rapyer.errors import DocumentError
 from rapyer.fields import SafeLoadMark, has_mark
+from rapyer.models.keys import note_key_field
+from rapyer.schema.document_errors import document_error
 from rapyer.schema.spec import ValueSpec, model_spec
 from rapyer.script.in_python import dumps
-from rapyer.state.last_known import BASELINE, CLEAN
+from rapyer.state.document import DocumentState
+from rapyer.state.known import Known
+from rapyer.state.node import STATE, set_state, state_of
 
 if TYPE_CHECKING:
     from rapyer.models.storage import Storage
 
     Model = TypeVar("Model", bound=Storage)
-
-PK = "__rapyer_pk__"
-FAILED = "__rapyer_failed__"
 
 
 def load_document(cls: type[Model], key: str, text: bytes) -> Model:
@@ -44,33 +44,29 @@ def loader(cls: type[Model]) -> Callable[[str, bytes], Model]:
 
 
 def _load(cls: type[Model], spec: ValueSpec, start: int, key: str, text: bytes) -> Model:
+    unread = None
     try:
         model: Any = spec.validate_json(text)
     except ValidationError as error:
-        model = _load_safely(cls, spec, key, text, error)
-    object.__setattr__(model, PK, key[start:])
-    object.__setattr__(model, BASELINE, CLEAN)
+        model, unread = _load_safely(cls, spec, key, text, error)
+    state = DocumentState(key[start:], Known())
+    if unread is not None:
+        state.unread = unread
+    set_state(model, STATE, state)
+    if cls.__rapyer_key_field__ is not None:
+        note_key_field(model)
     return model  # type: ignore[no-any-return]
 
 
 def with_unread(model: Any, text: bytes) -> bytes:
     """``text`` of ``model`` in which fields that could not be read keep what is stored."""
-    unread = getattr(model, FAILED, None)
+    state = state_of(model)
+    unread = None if state is None or state.parent is not None else state.unread
     if not unread:
         return text
     content = json.loads(text)
     content.update({name: value for name, value in unread.items() if content.get(name) is None})
     return dumps(content)
-
-
-def document_error(key: str, error: ValidationError, prefix: str = "") -> DocumentError:
-    """``error`` as the one-line error of a stored document."""
-    fields: dict[str, str] = {}
-    for entry in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(str(part) for part in entry["loc"])
-        fields[".".join(part for part in (prefix, place) if part)] = entry["msg"]
-    details = "; ".join(f"{place or 'document'}: {message}" for place, message in fields.items())
-    return DocumentError(f"{key} does not fit {error.title}: {details}", key=key, fields=fields)
 
 
 def safe_fields(cls: type[Storage]) -> set[str]:
@@ -85,7 +81,7 @@ def safe_fields(cls: type[Storage]) -> set[str]:
 
 def _load_safely(
     cls: type[Model], spec: ValueSpec, key: str, text: bytes, error: ValidationError
-) -> BaseModel:
+) -> tuple[BaseModel, dict[str, Any]]:
     """The document with the failing ``SafeLoad`` fields as None, if they are all that fails."""
     failing = {entry["loc"][0] for entry in error.errors(include_url=False) if entry["loc"]}
     if not failing or not failing <= safe_fields(cls):
@@ -98,8 +94,7 @@ def _load_safely(
     except ValidationError as again:
         raise document_error(key, again) from again
     unread = {name: content[name] for name in cls.__pydantic_fields__ if name in failing}
-    object.__setattr__(model, FAILED, unread)
-    return model  # type: ignore[no-any-return]
+    return model, unread
 
 
 def _without_fields(spec: ValueSpec, names: set[Any]) -> ValueSpec:

@@ -10,7 +10,7 @@ from pydantic._internal._typing_extra import parent_frame_namespace
 
 from rapyer.config import as_config
 from rapyer.errors import UnknownFieldError
-from rapyer.models.node import building_class, install_fields
+from rapyer.models.live_fields import building_class, install_fields
 from rapyer.schema.spec import SPEC_ATTRIBUTE
 
 if TYPE_CHECKING:

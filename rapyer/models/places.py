@@ -12,19 +12,23 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rapyer.batch.batch import perform
-from rapyer.batch.change import Change, ComposedChange
+from rapyer.batch.arrival import Arrival
+from rapyer.batch.change import Change
+from rapyer.batch.perform import perform
 from rapyer.errors import PathNotFound, WrongTypeError
+from rapyer.models.assignment import set_fields
 from rapyer.models.node import ModelNode
 from rapyer.models.raw import RawDocument
+from rapyer.models.whole import DocumentSaved
 from rapyer.paths import Path, format_target
 from rapyer.schema.spec import ValueSpec, model_spec
 from rapyer.script.call import Primitive
-from rapyer.state.links import Document
+from rapyer.state.node import Document, key_of
 from rapyer.state.wrapping import native
+from rapyer.types import dict_changes, list_changes
 from rapyer.types.dict import RedisDict
+from rapyer.types.dict_node import DICT
 from rapyer.types.list import RedisList
-from rapyer.types.loading import set_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Place:
     @property
     def target(self) -> str:
         """The place as target text: ``BlogPost:42/tags/0``."""
-        return format_target(self.document.__rapyer_key__(), self.path)
+        return format_target(key_of(self.document), self.path)
 
     @property
     def exists(self) -> bool:
@@ -65,9 +69,7 @@ class Place:
                 return self.parent[self.segment]
             return getattr(self.parent, self.segment)
         except (LookupError, AttributeError):
-            raise PathNotFound(
-                f"{self.target} is not there", key=self.document.__rapyer_key__()
-            ) from None
+            raise PathNotFound(f"{self.target} is not there", key=key_of(self.document)) from None
 
     async def set(self, value: Any) -> Any:
         """Replace the value, in one atomic step; it is validated first. Sends one EVALSHA (JSON.SET)."""
@@ -76,42 +78,20 @@ class Place:
     def _set_change(self, value: Any) -> Change:
         parent = self.parent
         if parent is None:
-            return self._replace_document(value)
+            return _document_replaced(self.document, self.spec, value)
         if isinstance(parent, RedisDict):
-            return parent._set_change("set", {self.segment: value})
+            return dict_changes.set_entries(parent, "set", {self.segment: value})
         if isinstance(parent, RedisList):
             if not -len(parent) <= self.segment < len(parent):
                 raise PathNotFound(
                     f"index {self.segment} is out of range of a list of {len(parent)}"
                 )
-            return parent._set_change("set", self.segment, value)
+            return list_changes.set_item(parent, "set", self.segment, value)
         if isinstance(parent, ModelNode):
             return set_fields(parent, {self.segment: value})
         raise WrongTypeError(
             f"{self.target} cannot be set by itself: it is inside a value of another type"
         )
-
-    def _replace_document(self, value: Any) -> Change:
-        document: Any = self.document
-        if isinstance(document, RawDocument):
-            text = self.spec.to_json(value)
-            new = native(value)
-
-            def take_over() -> None:
-                document._value = new
-        else:
-            valid = self.spec.validate_python(
-                native(value) if isinstance(value, ModelNode) else value
-            )
-            text = self.spec.to_json(valid)
-
-            def take_over() -> None:
-                document.__rapyer_adopt__(valid)
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("save", (), (text, b"xx", b""))]
-
-        return ComposedChange("set", document, document, primitives, take_over)
 
     async def delete(self) -> Any:
         """Delete the dict entry, list item or whole document. A model's field cannot be deleted."""
@@ -120,9 +100,9 @@ class Place:
             document: Any = self.document
             return await document.delete()
         if isinstance(parent, RedisDict):
-            return await perform(parent._remove_change("del", self.segment))
+            return await perform(dict_changes.remove(parent, "del", self.segment))
         if isinstance(parent, RedisList):
-            return await perform(parent._pop_change("del", self.segment, b"strict"))
+            return await perform(list_changes.pop(parent, "del", self.segment, b"strict"))
         raise WrongTypeError(f"{self.target} is a field of a model: it can be set, not deleted")
 
     async def toggle(self) -> bool:
@@ -130,30 +110,64 @@ class Place:
         value = self.value
         if not isinstance(value, bool):
             raise WrongTypeError(f"{self.target} is not a bool but {type(value).__name__}")
-        spec, path = self.spec, self.path
+        return await perform(_Toggled(self))  # type: ignore[no-any-return]
 
-        def rewrite(text: bytes) -> tuple[bytes, Any]:
-            new = not spec.validate_json(text)
-            return spec.to_json(spec.validate_python(new)), new
 
-        guess = spec.to_json(value)
+class _Toggled(Change):
+    """A bool becomes the other one. Compared and set."""
 
-        def primitives(_: Path) -> list[Primitive]:
-            return [Primitive("cas", path, (), rewrite, guess)]
+    __slots__ = ("_place", "owner", "touched")
+    verb = "toggle"
 
-        def put(new: bool) -> None:
-            self.parent.__rapyer_put__(self.segment, new)
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.owner, self.touched = place.document, place.parent
 
-        change = ComposedChange(
-            "toggle",
-            self.document,
-            self.parent,
-            primitives,
-            lambda: put(not self.value),
-            lambda answers: answers[0],
-            lambda answers, stamp: put(answers[0]),
-        )
-        return await perform(change)  # type: ignore[no-any-return]
+    def primitives(self, path: Path) -> Sequence[Primitive]:
+        place = self._place
+        guess = place.spec.to_json(place.value)
+        return [Primitive("cas", place.path, (), self._rewrite, guess)]
+
+    def _rewrite(self, text: bytes) -> tuple[bytes, Any]:
+        spec = self._place.spec
+        new = not spec.validate_json(text)
+        return spec.to_json(spec.validate_python(new)), new
+
+    def local(self) -> None:
+        self._put(not self._place.value)
+
+    def _put(self, new: bool) -> None:
+        parent = self._place.parent
+        parent.__rapyer_node__.put(parent, self._place.segment, new)
+
+    def decode(self, answers: Sequence[Any]) -> Any:
+        return answers[0]
+
+    def settle(self, arrival: Arrival) -> None:
+        self._put(answer := arrival.answers[0])
+        arrival.say(self._place.path, self._place.spec.to_json(answer))
+
+    def places(self, path: Path) -> Sequence[Path]:
+        return [self._place.path]
+
+
+class _DocumentReplaced(DocumentSaved):
+    """A whole document becomes another value, here and on the server."""
+
+    __slots__ = ()
+
+    def depart(self) -> None:
+        self.local()
+
+    def local(self) -> None:
+        self.owner.__rapyer_node__.adopt_document(self.owner, self.text)
+
+
+def _document_replaced(document: Any, spec: ValueSpec, value: Any) -> Change:
+    valid = spec.validate_python(native(value) if isinstance(value, ModelNode) else value)
+    change = _DocumentReplaced(document, spec.to_json(valid), {}, b"xx", b"", "set")
+    change.touched = document
+    return change
 
 
 def resolve(document: Document, pointer: Sequence[str]) -> Place:
@@ -163,7 +177,7 @@ def resolve(document: Document, pointer: Sequence[str]) -> Place:
     an entry that does not exist yet. Raises :class:`~rapyer.errors.PathNotFound`.
     """
     if isinstance(document, RawDocument):
-        place = Place(document, None, None, (), document.__rapyer_child_spec__(None))
+        place = Place(document, None, None, (), document.__rapyer_node__.child_spec(document, None))
     else:
         place = Place(document, None, None, (), model_spec(type(document)))  # type: ignore[arg-type]
     for segment in pointer:
@@ -173,17 +187,17 @@ def resolve(document: Document, pointer: Sequence[str]) -> Place:
 
 def _step(place: Place, segment: str) -> Place:
     value = place.value
-    key = place.document.__rapyer_key__()
+    key = key_of(place.document)
     if isinstance(value, RedisDict):
         try:
-            name = value._key(_key_of_text(value, segment))
+            name = DICT.valid_key(value, _key_of_text(value, segment))
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]["msg"]
             raise PathNotFound(
                 f"{place.target}: {segment!r} cannot be one of its keys: {problem}", key=key
             ) from error
-        path = (*place.path, value._key_text(name))
-        return Place(place.document, value, name, path, value.__rapyer_child_spec__(name))
+        path = (*place.path, DICT.key_text(value, name))
+        return Place(place.document, value, name, path, DICT.child_spec(value, name))
     if isinstance(value, RedisList):
         try:
             index = int(segment)
@@ -197,7 +211,11 @@ def _step(place: Place, segment: str) -> Place:
             )
         index %= len(value)
         return Place(
-            place.document, value, index, (*place.path, index), value.__rapyer_child_spec__(index)
+            place.document,
+            value,
+            index,
+            (*place.path, index),
+            value.__rapyer_node__.child_spec(value, index),
         )
     if isinstance(value, ModelNode):
         fields = type(value).__pydantic_fields__  # type: ignore[attr-defined]
@@ -209,7 +227,7 @@ def _step(place: Place, segment: str) -> Place:
             value,
             segment,
             (*place.path, segment),
-            value.__rapyer_child_spec__(segment),
+            value.__rapyer_node__.child_spec(value, segment),
         )
     if isinstance(value, BaseModel | dict | list | tuple):
         raise WrongTypeError(f"{place.target} can only be read and set as a whole")
@@ -219,7 +237,7 @@ def _step(place: Place, segment: str) -> Place:
 
 
 def _key_of_text(container: RedisDict[Any, Any], text: str) -> Any:
-    spec = container.__rapyer_spec_of__()
+    spec = DICT.spec_of(container)
     if spec.core["type"] == "typed-dict" or spec.key.python_type is str:
         return text
     return spec.key.parse_text(text)

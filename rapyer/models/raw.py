@@ -3,23 +3,78 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
-from rapyer.batch.batch import current_batch, perform
-from rapyer.batch.change import ComposedChange
+from rapyer.batch.batch import current_batch
 from rapyer.batch.commit import session_of
+from rapyer.batch.perform import perform
 from rapyer.config import AsyncClient, RedisConfig, client_of
-from rapyer.errors import DetachedError, InvalidValueError
-from rapyer.paths import Path
+from rapyer.errors import DetachedError
+from rapyer.models.whole import DocumentDropped, DocumentLoaded, DocumentSaved, set_ttl
 from rapyer.schema.spec import ValueSpec, any_spec
-from rapyer.script.call import Primitive
-from rapyer.state.links import PARENT, Document
+from rapyer.state.node import Document, DocumentKind, Node
 from rapyer.state.wrapping import live, native
-from rapyer.types.loading import read_text
 from rapyer.types.scalars import Scalar
 
 _SPEC = any_spec()
+
+
+class _RawKind(DocumentKind):
+    """The content stands at the one place None, which no segment leads to."""
+
+    __slots__ = ()
+
+    def key(self, document: Any) -> str:
+        return document.key  # type: ignore[no-any-return]
+
+    def client(self, document: Any) -> AsyncClient:
+        return client_of(RedisConfig(redis=document.own_client), f"the document {document.key}")
+
+    def place_of(self, node: Any, child: Any) -> None:
+        if node.content is not child and not isinstance(child, Scalar):
+            raise DetachedError(f"the value is no longer the content of {node.key}")
+
+    def segment(self, node: Any, child: Any) -> None:
+        self.place_of(node, child)
+
+    def holds(self, node: Any, place: Any, child: Any) -> bool:
+        return node.content is child
+
+    def child_spec(self, node: Any, place: Any) -> ValueSpec:
+        return _SPEC
+
+    def raw(self, node: Any, place: Any) -> Any:
+        return node.content
+
+    def hold(self, node: Any, place: Any, value: Any) -> None:
+        node.content = value
+
+    def put(self, node: Any, place: Any, value: Any) -> Any:
+        node.content = native(value) if isinstance(value, Scalar) else value
+        return node.value
+
+    def assign(self, node: Any, place: Any, value: Any) -> None:
+        node.content = native(value)
+
+    def snapshot(self, node: Any) -> Any:
+        return [node.content]
+
+    def restore(self, node: Any, content: Any) -> None:
+        node.content = content[0]
+
+    def nodes(self, node: Any) -> Iterator[Any]:
+        if isinstance(node.content, Node):
+            yield node.content
+
+    def link_below(self, node: Any) -> None:
+        """There are no models in it."""
+
+    def adopt_document(self, document: Any, text: bytes) -> None:
+        document.content = json.loads(text)
+
+
+_RAW = _RawKind()
 
 
 class RawDocument(Document):
@@ -29,15 +84,17 @@ class RawDocument(Document):
     validation.
     """
 
+    __rapyer_node__: ClassVar[DocumentKind] = _RAW
+
     def __init__(self, key: str, value: Any = None, client: AsyncClient | None = None) -> None:
-        object.__setattr__(self, PARENT, None)
+        self.__rapyer_state__ = None
         self.key = key
-        self._client = client
-        self._value = native(value)
+        self.own_client = client
+        self.content = native(value)
 
     @classmethod
     async def get(cls, key: str, client: AsyncClient | None = None) -> Self:
-        """The document at ``key``. Sends JSON.GET.
+        """The document at ``key``. Sends one EVALSHA (JSON.GET).
 
         Raises :class:`~rapyer.errors.KeyNotFound`, and :class:`~rapyer.errors.WrongTypeError` for a key
         of another Redis type.
@@ -49,91 +106,32 @@ class RawDocument(Document):
     @property
     def value(self) -> Any:
         """The live content."""
-        made = self._value = live(self._value, self, None)
+        made = self.content = live(self.content, self, None)
         return made
-
-    def __rapyer_key__(self) -> str:
-        return self.key
-
-    def __rapyer_client__(self) -> AsyncClient:
-        return client_of(RedisConfig(redis=self._client), f"the document {self.key}")
-
-    def __rapyer_segment__(self, child: Any) -> None:
-        if self._value is not child and not isinstance(child, Scalar):
-            raise DetachedError(f"the value is no longer the content of {self.key}")
-
-    def __rapyer_holds__(self, place: Any, child: Any) -> bool:
-        return self._value is child
-
-    def __rapyer_child_spec__(self, place: Any) -> ValueSpec:
-        return _SPEC
-
-    def __rapyer_current__(self, child: Any) -> Any:
-        return self._value
-
-    def __rapyer_store__(self, child: Any, value: Any) -> Any:
-        self._value = native(value) if isinstance(value, Scalar) else value
-        return self.value
-
-    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
-        self.__rapyer_store__(child, value)
-
-    def __rapyer_text__(self) -> bytes:
-        return self.to_json()
-
-    def __rapyer_snapshot__(self) -> Any:
-        return self._value
-
-    def __rapyer_restore__(self, snapshot: Any, names: set[str] | None = None) -> None:
-        self._value = snapshot
 
     def to_json(self) -> bytes:
         """The local content as JSON text."""
-        return _SPEC.to_json(self._value)
+        return _SPEC.to_json(self.content)
 
     async def load(self) -> Self:
-        """Read the stored content again. Sends JSON.GET."""
-        self._value = json.loads(await read_text(self, ()))
+        """Read the stored content again. Sends one EVALSHA (JSON.GET)."""
+        await perform(DocumentLoaded(self))
         return self
 
     async def save(self, *, nx: bool = False, xx: bool = False) -> Self:
         """Write the whole document; conditions as in ``AtomicRedisModel.save``. Sends one EVALSHA."""
-        text = self.to_json()
         mode = b"nx" if nx else b"xx" if xx else b""
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("save", (), (text, mode, b""))]
-
-        await perform(ComposedChange("save", self, None, primitives))
+        await perform(DocumentSaved(self, self.to_json(), {}, mode, b""))
         return self
 
     async def delete(self) -> bool:
         """Delete the document; whether it was there. Sends DEL."""
         if current_batch() is None:
             return bool(await session_of(self).execute(b"DEL", self.key, write=True))
-
-        def primitives(path: Path) -> Sequence[Primitive]:
-            return [Primitive("drop", ())]
-
-        change = ComposedChange(
-            "delete", self, None, primitives, decode=lambda a: True, effect="destructive"
-        )
-        return await perform(change)  # type: ignore[no-any-return]
+        return await perform(DocumentDropped(self))  # type: ignore[no-any-return]
 
     async def set_ttl(self, seconds: float | None) -> None:
         """Let the document expire in ``seconds``, or never (None). Sends one EVALSHA."""
         await set_ttl(self, seconds)
 
     asave, aload, adelete, aset_ttl, aget = save, load, delete, set_ttl, get
-
-
-async def set_ttl(document: Document, seconds: float | None) -> None:
-    """Let ``document`` expire in ``seconds``, or never (None). Sends one EVALSHA (PEXPIRE, PERSIST)."""
-    if seconds is not None and seconds <= 0:
-        raise InvalidValueError(f"a time to live must be positive, not {seconds}")
-    text = b"-1" if seconds is None else b"%d" % int(seconds * 1000)
-
-    def primitives(path: Path) -> list[Primitive]:
-        return [Primitive("expire", (), (text,))]
-
-    await perform(ComposedChange("set_ttl", document, None, primitives))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ConfigDict
 
-from rapyer import connections, errors
-from rapyer.batch.batch import Pipeline, current_batch, perform, pipeline
-from rapyer.batch.change import ComposedChange
+from rapyer import connections
+from rapyer.batch.batch import Pipeline, current_batch, pipeline
+from rapyer.batch.change import Queued
 from rapyer.batch.commit import session_of
+from rapyer.batch.fate import fate_is_unknown
+from rapyer.batch.perform import perform
 from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.errors import (
-    ConflictError,
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
@@ -24,31 +25,40 @@ from rapyer.errors import (
 )
 from rapyer.fields import RapyerKey
 from rapyer.keyspace import registry
+from rapyer.models.differing import ChangesSaved, changed_places
 from rapyer.models.keys import check_key_unchanged, pk_of
-from rapyer.models.loading import FAILED, PK, load_document, with_unread
-from rapyer.models.node import adopted
-from rapyer.models.raw import set_ttl as set_document_ttl
+from rapyer.models.loading import load_document, with_unread
+from rapyer.models.node import MODEL, open_places
 from rapyer.models.views import Embedded
+from rapyer.models.whole import (
+    DocumentDropped,
+    DocumentLoaded,
+    DocumentSaved,
+    noted_places,
+    saved,
+)
+from rapyer.models.whole import set_ttl as set_document_ttl
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
-from rapyer.script import in_python
-from rapyer.script.call import Primitive
-from rapyer.state import last_known, links
-from rapyer.state.last_known import BASELINE, SYNCED
+from rapyer.state.document import DocumentState, document_state, only_of
+from rapyer.state.node import Document, key_of, locate, parent_of
 from rapyer.state.wrapping import copy_natively
+from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
+    from rapyer.models.document_node import AtomicModelKind
     from rapyer.models.locks import Lock
 
 
-class Storage(Embedded, links.Document):
+class Storage(Embedded, Document):
     """The methods of ``AtomicRedisModel`` that store, read and delete its document."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
         Meta: ClassVar[RedisConfig]
+        __rapyer_node__: ClassVar[AtomicModelKind]
         __rapyer_key_field__: ClassVar[str | None]
         __pydantic_fields__: ClassVar[dict[str, Any]]
         model_config: ClassVar[ConfigDict]
@@ -59,122 +69,90 @@ class Storage(Embedded, links.Document):
     async def save(self, *, nx: bool = False, xx: bool = False) -> Self:
         """Write the whole document and set its TTL, in one atomic step; a nested model writes its place.
 
-        ``nx`` only creates (:class:`~rapyer.errors.KeyExistsError` when the key is there), ``xx`` only
-        replaces (:class:`~rapyer.errors.KeyNotFound`). Raises
-        :class:`~rapyer.errors.InvalidValueError` for values that JSON cannot hold. Sends JSON.SET, or
-        one EVALSHA where there is a TTL or a condition.
+        What is stored is replaced as a whole, with fields that the model does not know. What other
+        tasks' open blocks did to this instance is not written. ``nx`` only creates
+        (:class:`~rapyer.errors.KeyExistsError` when the key is there), ``xx`` only replaces
+        (:class:`~rapyer.errors.KeyNotFound`). Raises :class:`~rapyer.errors.InvalidValueError` for values
+        that JSON cannot hold. Sends JSON.SET, or one EVALSHA where there is a TTL or a condition.
         """
         if nx and xx:
             raise InvalidValueError("save(nx=True, xx=True) can never write anything")
-        if links.parent_of(self) is not None:
-            await self.__rapyer_save_inner__()
+        if parent_of(self) is not None:
+            await perform(PlaceSaved(self))
             return self
-        self.__rapyer_link_children__()
-        text = with_unread(self, self.__rapyer_text__())
+        MODEL.link_below(self)
         check_key_unchanged(self)
         ttl = ttl_of(type(self).Meta, type(self).__name__)
-        if current_batch() is None and ttl is None and not nx and not xx and not is_fragile(text):
-            key = self.__rapyer_key__()
-            try:
-                await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
-            except connections.ResponseError as error:
-                raise _write_refused(key, error) from error
-            except errors.OutcomeUnknownError:
-                last_known.remember(self, None)  # save_changes() has to write everything again
-                raise
-            written(self, text)
+        state, batch = document_state(self), current_batch()
+        text, places = self._written_out(state, () if batch is None else batch.scopes)
+        plainly = batch is None and ttl is None and not (nx or xx or state.flying)
+        if plainly and not is_fragile(text):
+            await self._save_plainly(state, text, places)
             return self
         mode = b"nx" if nx else b"xx" if xx else b""
         milliseconds = b"" if ttl is None else b"%d" % ttl
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("save", (), (text, mode, milliseconds))]
-
-        def settle(answers: Sequence[Any], stamp: int) -> None:
-            written(self, text)
-
-        try:
-            await perform(ComposedChange("save", self, None, primitives, settle=settle))
-        except errors.OutcomeUnknownError:
-            last_known.remember(self, None)
-            raise
+        await perform(DocumentSaved(self, text, places, mode, milliseconds))
         return self
+
+    def _written_out(
+        self, state: DocumentState, scopes: Sequence[Any]
+    ) -> tuple[bytes, dict[Path, Any]]:
+        """The stored form of the document as the blocks ``scopes`` see it, and of its noted places."""
+        with only_of(state, scopes):
+            text = with_unread(self, MODEL.spec_of(self).to_json(self))
+            known = state.known
+            paths = open_places(self) if known is None else known.places
+            return text, noted_places(self, list(paths))
+
+    async def _save_plainly(
+        self, state: DocumentState, text: bytes, places: dict[Path, Any]
+    ) -> None:
+        """With JSON.SET alone: it has no stamp, so operations that begin meanwhile wait for its end."""
+        key = self.__rapyer_node__.key(self)
+        done = state.begin_unstamped()
+        try:
+            await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
+        except BaseException as error:
+            if fate_is_unknown(error):
+                state.known = None  # save_changes() has to write everything again
+            if isinstance(error, connections.ResponseError):
+                raise _write_refused(key, error) from error
+            raise
+        finally:
+            state.end_unstamped(done)
+        saved(self, places)
+        written(self)
 
     async def save_changes(self) -> Self:
-        """Write only the fields that differ from what was last read or written, in one atomic step.
+        """Write only what differs from what the server last said, in one atomic step.
 
-        A stale copy thus does not undo what others did to the other fields. The whole document is saved
-        when this instance was never read or written. Sends one EVALSHA (JSON.SET for each field).
+        As deep as objects go: fields of nested models, entries of dicts; a list is written whole. A stale
+        copy thus does not undo what others did to the rest. What a lost reply left unknown is written too.
+        The whole document is saved when this instance was never read or written, or deleted. Sends one
+        EVALSHA (JSON.SET for each place), or nothing.
         """
-        if links.parent_of(self) is not None:
+        if parent_of(self) is not None:
             return await self.save()
         check_key_unchanged(self)
-        text = with_unread(self, self.__rapyer_text__())
-        now = json.loads(text)
-        before = last_known.tree(self, now)
-        if before is None:
+        state, batch = document_state(self), current_batch()
+        if state.known is None:
             return await self.save()
-        changed = last_known.differing(before, now)
-        if not changed:
-            return self
-        texts = {name: in_python.dumps(now[name]) for name in now if name in changed}
-        extra = self.model_config.get("extra") == "allow"
-        known = before if extra else type(self).__pydantic_fields__
-        gone = [name for name in before if name in changed and name not in now and name in known]
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [
-                *(Primitive("set", (name,), (value, b"")) for name, value in texts.items()),
-                *(Primitive("take", (), (name.encode(),)) for name in gone),
-            ]
-
-        await perform(ComposedChange("save_changes", self, None, primitives, texts=texts))
+        with only_of(state, () if batch is None else batch.scopes):
+            changed = list(changed_places(self, state.known))
+        if changed:
+            await perform(ChangesSaved(self, changed))
         return self
-
-    def __rapyer_catch_up__(self, text: bytes) -> None:
-        key = self.__rapyer_key__()
-        local = json.loads(self.__rapyer_text__())
-        before = last_known.tree(self, local)
-        if before is None or not text:
-            return
-        stored = json.loads(text)
-        theirs, ours = last_known.differing(before, stored), last_known.differing(before, local)
-        clashes = sorted(theirs & ours & last_known.differing(local, stored))
-        if clashes:
-            raise ConflictError(
-                f"{key}: {', '.join(clashes)} was changed here and by somebody else"
-            )
-        if theirs:
-            fresh = load_document(type(self), key, text)
-            for name in theirs - ours:
-                if name in fresh.__dict__:
-                    self.__dict__[name] = adopted(self.__dict__.get(name), fresh.__dict__[name])
-        last_known.remember(self, text)
 
     async def load(self) -> Self:
         """Read the stored document (a nested model: its place) into this instance, in place.
 
-        Raises :class:`~rapyer.errors.KeyNotFound` and :class:`~rapyer.errors.DocumentError`. Sends
-        JSON.GET.
+        Raises :class:`~rapyer.errors.KeyNotFound` and :class:`~rapyer.errors.DocumentError`. Sends one
+        EVALSHA (JSON.GET).
         """
-        if links.parent_of(self) is not None:
-            from rapyer.types.loading import load_value
-
-            return await load_value(self)  # type: ignore[no-any-return]
-        key = self.__rapyer_key__()
-        if current_batch() is not None:
-
-            def primitives(path: Path) -> list[Primitive]:
-                return [Primitive("read", (), (b"strict",))]
-
-            def settle(answers: Sequence[Any], stamp: int) -> None:
-                _take_over(self, load_document(type(self), key, answers[0]))
-
-            await perform(
-                ComposedChange("load", self, None, primitives, settle=settle, effect="read")
-            )
-            return self
-        _take_over(self, await type(self)._read(key))
+        if parent_of(self) is not None:
+            queued = await perform(PlaceLoaded(self))
+            return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
+        await perform(DocumentLoaded(self))
         return self
 
     @classmethod
@@ -244,21 +222,24 @@ class Storage(Embedded, links.Document):
 
     async def delete(self) -> bool:
         """Delete the document; whether it was there. Sends JSON.DEL. Not for nested models."""
-        if links.parent_of(self) is not None:
+        if parent_of(self) is not None:
             raise InvalidValueError(
                 "a nested model is not deleted by itself; change its document instead"
             )
         check_key_unchanged(self)
         if current_batch() is not None:
-
-            def primitives(path: Path) -> list[Primitive]:
-                return [Primitive("drop", ())]
-
-            change = ComposedChange(
-                "delete", self, None, primitives, decode=lambda a: True, effect="destructive"
-            )
-            return await perform(change)  # type: ignore[no-any-return]
-        reply = await _delete(session_of(self), self.__rapyer_key__())
+            return await perform(DocumentDropped(self))  # type: ignore[no-any-return]
+        state = document_state(self)
+        done = state.begin_unstamped()
+        try:
+            reply = await _delete(session_of(self), self.__rapyer_node__.key(self))
+        except BaseException as error:
+            if fate_is_unknown(error):
+                state.known = None
+            raise
+        finally:
+            state.end_unstamped(done)
+        state.known = None
         return bool(reply)
 
     @classmethod
@@ -288,7 +269,7 @@ class Storage(Embedded, links.Document):
         key_field = type(self).__rapyer_key_field__
         if key_field is not None and (key_field not in changes or count > 1):
             raise KeyExistsError(
-                f"{self.__rapyer_key__()}: a copy needs its own {key_field}: duplicate({key_field}=…)"
+                f"{self.__rapyer_node__.key(self)}: a copy needs its own {key_field}: duplicate({key_field}=…)"
             )
         copies = []
         for _ in range(count):
@@ -300,19 +281,19 @@ class Storage(Embedded, links.Document):
             await copy.save(nx=True)
         return copies
 
-    async def set_ttl(self, seconds: float | None) -> None:
+    async def set_ttl(self, seconds: float | timedelta | None) -> None:
         """Let the document expire in ``seconds``, or never (None). Sends one EVALSHA (PEXPIRE, PERSIST).
 
         Raises :class:`~rapyer.errors.KeyNotFound` when it is not there.
         """
-        await set_document_ttl(links.locate(self)[0], seconds)
+        await set_document_ttl(locate(self)[0], seconds)
 
     def pipeline(self, *, watch: bool = False) -> Pipeline:
         """Collect the changes made in an ``async with`` block and apply all of them, or none.
 
         See :func:`rapyer.pipeline`.
         """
-        return pipeline(links.locate(self)[0], watch=watch)
+        return pipeline(locate(self)[0], watch=watch)
 
     def lock(
         self, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
@@ -324,10 +305,8 @@ class Storage(Embedded, links.Document):
         """
         from rapyer.models.locks import lock_key
 
-        document, _ = links.locate(self)
-        return lock_key(
-            session_of(document), document.__rapyer_key__(), timeout=timeout, expiry=expiry
-        )
+        document, _ = locate(self)
+        return lock_key(session_of(document), key_of(document), timeout=timeout, expiry=expiry)
 
     @classmethod
     def lock_from_key(
@@ -356,11 +335,10 @@ class Storage(Embedded, links.Document):
     apipeline = pipeline
 
 
-def written(model: Any, text: bytes) -> None:
-    """``text`` is what is stored of ``model`` now."""
-    last_known.remember(model, text)
+def written(model: Any) -> None:
+    """The document was written under the key that its ``Key`` field says."""
     if type(model).__rapyer_key_field__ is not None:
-        object.__setattr__(model, PK, pk_of(model))
+        document_state(model).pk = pk_of(model)
 
 
 async def _delete(session: Session, key: str) -> Any:
@@ -368,12 +346,6 @@ async def _delete(session: Session, key: str) -> Any:
         return await session.execute(b"JSON.DEL", key, write=True)
     except connections.ResponseError as error:
         raise _write_refused(key, error) from error
-
-
-def _take_over(model: Any, fresh: Any) -> None:
-    model.__rapyer_adopt__(fresh)
-    for name in (PK, BASELINE, SYNCED, FAILED):
-        object.__setattr__(model, name, getattr(fresh, name, None))
 
 
 def _write_refused(key: str, error: connections.ResponseError) -> Exception:

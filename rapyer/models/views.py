@@ -8,22 +8,30 @@ is equal to plain instances, copies and pickles as one.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
-from rapyer.batch.batch import current_batch, perform
-from rapyer.batch.change import ComposedChange
-from rapyer.models.node import SLOTS, LiveField, ModelNode
-from rapyer.paths import Path
-from rapyer.schema.spec import model_spec
-from rapyer.script.call import Primitive
-from rapyer.state import links
-from rapyer.state.last_known import capture
-from rapyer.state.wrapping import copy_natively, native
+from rapyer.batch.batch import apply_now
+from rapyer.batch.change import Queued
+from rapyer.batch.perform import perform
+from rapyer.models.assignment import assign_extra, assign_field, delete_field, set_fields
+from rapyer.models.live_fields import LiveField
+from rapyer.models.node import ModelNode, hand_out
+from rapyer.schema.spec import model_spec, native_class
+from rapyer.state.node import (
+    STATE,
+    find,
+    is_held_elsewhere,
+    link,
+    locate,
+    parent_of,
+    set_state,
+    state_of,
+)
+from rapyer.state.wrapping import copy_natively, native, register_family
 from rapyer.types.location import Located
-
-if TYPE_CHECKING:
-    pass
+from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
 
 
 class Embedded(ModelNode, Located):
@@ -34,39 +42,26 @@ class Embedded(ModelNode, Located):
     @property
     def field_name(self) -> str:
         """The last step of :attr:`field_path`; empty for a whole document."""
-        path = links.locate(self)[1]
+        path = locate(self)[1]
         return str(path[-1]) if path else ""
 
     def is_inner_model(self) -> bool:
         """Whether this model is part of another one's document."""
-        return links.parent_of(self) is not None and bool(links.locate(self)[1])
+        return parent_of(self) is not None and bool(locate(self)[1])
 
     def clone(self) -> Any:
         """A deep copy without any Redis type in it: a plain model where the class is one."""
         return native(self)
-
-    async def __rapyer_save_inner__(self) -> None:
-        text = model_spec(type(self)).to_json(self)  # type: ignore[arg-type]
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("set", path, (text, b""))]
-
-        await perform(ComposedChange("save", self, None, primitives))
 
     async def aupdate(self, **changes: Any) -> None:
         """Set several fields, locally and on the server, in one atomic step.
 
         All values are validated before anything is sent. Sends one EVALSHA (JSON.SET for each field).
         """
-        from rapyer.types.loading import set_fields
-
-        return await perform(set_fields(self, changes))  # type: ignore[no-any-return]
+        return await perform(set_fields(self, changes, "aupdate"))  # type: ignore[no-any-return]
 
     def update(self, **changes: Any) -> None:
         """Assign several fields: local outside a pipeline, queued inside one."""
-        from rapyer.batch.batch import apply_now
-        from rapyer.types.loading import set_fields
-
         apply_now(set_fields(self, changes))
 
 
@@ -82,20 +77,14 @@ class View(Embedded):
         model: Any = self
         field = type(model).__pydantic_fields__.get(name)
         if field is not None:
-            self.__rapyer_assign_field__(field, name, value)
-        elif (
-            model.__pydantic_extra__ is not None
-            and current_batch() is not None
-            and not name.startswith("_")
-        ):
-            self.__rapyer_assign_extra__(name, value)
+            assign_field(self, field, name, value)
+        elif model.__pydantic_extra__ is not None and not name.startswith("_"):
+            assign_extra(self, name, value)
         else:
             super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
-        self.__rapyer_refuse_delattr__(name)
-        capture(self)
-        super().__delattr__(name)
+        delete_field(self, name)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, View):
@@ -108,22 +97,17 @@ class View(Embedded):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name not in SLOTS:
-                return self.__rapyer_hand_out_extra__(name, super().__getattr__(name))
-            object.__setattr__(self, name, None)  # the slot is asked directly from now on
+            if name != STATE:
+                return read_extra(self, name, super().__getattr__(name))
+            set_state(self, name, None)  # the slot is asked directly from now on
             return None
 
     def __rapyer_plain__(self) -> BaseModel:
         """The plain model with the same state."""
         cls = type(self).__rapyer_native__  # type: ignore[attr-defined]
         plain: BaseModel = cls.__new__(cls)
-        for name in (
-            "__dict__",
-            "__pydantic_fields_set__",
-            "__pydantic_extra__",
-            "__pydantic_private__",
-        ):
-            object.__setattr__(plain, name, getattr(self, name))
+        for name in _PYDANTIC_STATE:
+            set_state(plain, name, getattr(self, name))
         return plain
 
     def __rapyer_native_copy__(self) -> Any:
@@ -149,20 +133,32 @@ class View(Embedded):
 
     async def save(self) -> Self:
         """Write this model to its place in the stored document. Sends one EVALSHA (JSON.SET)."""
-        await self.__rapyer_save_inner__()
+        await perform(PlaceSaved(self))
         return self
 
     async def load(self) -> Self:
-        """Read the stored value of this model's place into it. Sends JSON.GET."""
-        from rapyer.types.loading import load_value
-
-        return await load_value(self)  # type: ignore[no-any-return]
+        """Read the stored value of this model's place into it. Sends one EVALSHA (JSON.GET)."""
+        queued = await perform(PlaceLoaded(self))
+        return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
 
     asave, aload = save, load
 
 
+_PYDANTIC_STATE = (
+    "__dict__",
+    "__pydantic_fields_set__",
+    "__pydantic_extra__",
+    "__pydantic_private__",
+)
+
+
 def _itself(value: Any) -> Any:
     return value
+
+
+def read_extra(model: Any, name: str, value: Any) -> Any:
+    """An extra field's value as it is; its reader may change it in place."""
+    return value if name.startswith("_") else hand_out(value, model, name)
 
 
 def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
@@ -171,7 +167,7 @@ def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
     It bypasses Pydantic's metaclass on purpose: fields, validators and schema are those of ``cls``.
     """
     namespace: dict[str, Any] = {
-        "__slots__": SLOTS if cls.__weakrefoffset__ else (*SLOTS, "__weakref__"),
+        "__slots__": (STATE,) if cls.__weakrefoffset__ else (STATE, "__weakref__"),
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__rapyer_native__": cls,
@@ -183,3 +179,63 @@ def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
     new: Any = type.__new__
     made: type[BaseModel] = new(metaclass, cls.__name__, (View, cls), namespace)
     return made
+
+
+_views: dict[type[BaseModel], type[BaseModel]] = {}
+
+
+def view_class(cls: type[BaseModel]) -> type[BaseModel]:
+    """A subclass of plain model ``cls`` whose instances are live; made once for each class."""
+    view = _views.get(cls)
+    if view is None:
+        view = _views[cls] = make_view_class(cls)
+    return view
+
+
+_shown: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""The live views by the identity of the state that they share with a plain model."""
+
+
+def _is_stored(model: Any) -> bool:
+    """Whether ``model`` is a document of its own, which it stays when it is put into another one."""
+    state = state_of(model)
+    return state is not None and state.parent is None and state.known is not None
+
+
+def _wrap_model(value: Any, parent: Any, place: Any) -> Any:
+    if isinstance(value, ModelNode):
+        state = state_of(value)
+        if state is not None and state.parent is parent and state.place == place:
+            return value
+        if is_held_elsewhere(value, parent, place) or _is_stored(value):
+            return _wrap_model(native(value), parent, place)
+        link(value, parent, place)
+        return value
+    if native_class(type(value)).__pydantic_root_model__:
+        return hand_out(value, parent, place)
+    shown = _shown.get(id(value.__dict__))
+    held = value
+    if shown is not None and is_held_elsewhere(shown, parent, place):
+        value = copy_natively(value)
+    view = view_class(type(value))
+    made = view.__new__(view)
+    # the view shows the very object it stands for: both share their state
+    for name in _PYDANTIC_STATE:
+        set_state(made, name, getattr(value, name))
+    link(made, parent, place)
+    _shown[id(made.__dict__)] = made
+    if parent.__rapyer_node__.holds(parent, place, held):
+        _replaced_in_work(parent, held, made)
+    return made
+
+
+def _replaced_in_work(parent: Any, held: Any, made: Any) -> None:
+    """Let what open blocks may have to put back be the view, too."""
+    found = find(parent)
+    state = None if found is None else state_of(found[0])
+    if state is not None and state.work is not None:
+        state.work.wrapped(held, made)
+
+
+register_family(BaseModel, _wrap_model)
+register_family(object, hand_out)

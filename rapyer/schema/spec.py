@@ -296,6 +296,15 @@ class ValueSpec:
         fields = core.get("fields")
         return fields if isinstance(fields, dict) else {}
 
+    @cached_property
+    def extras(self) -> ValueSpec | None:
+        """The spec of a model's extra fields, where something is said of them."""
+        core = self.core
+        if core["type"] == "model":
+            core = self.peel(core["schema"])
+        schema = core.get("extras_schema")
+        return None if schema is None else self._derived(schema)
+
     def field_names(self) -> list[str]:
         """The names of a model's (or typed dict's) fields; empty for anything else."""
         return list(self._fields())

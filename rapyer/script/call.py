@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -42,11 +43,23 @@ MAX_ATTEMPTS = 1000
 ECHO_LIMIT = 256
 """A list or dict of up to so many items is sent back with the answer, so that the local one is exact."""
 
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What ``echo`` answers of a list or dict that is too large to be sent: the SHA-1 of its stored text.
+
+    In hexadecimal digits; the text is that of ``JSON.GET``, without the brackets around it.
+    """
+
+    sha1: bytes
+
+
 _SOURCE = (files("rapyer") / "script" / "lua" / "batch.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 _NUMBER_BITS = 10  # of a stamp: batches that one command carried out have one clock and an order
 _UNKNOWN = b"-"
 _REFUSED = b"refused"
+_CONTAINERS = (b"[", b"{")
 
 
 class Primitive(NamedTuple):
@@ -158,14 +171,18 @@ def _addressed_echo(echo: Primitive) -> Primitive:
     return Primitive("read", echo.path[:prefix], (b"lenient",))
 
 
-def _echoed(echo: Primitive, text: bytes | None) -> bytes | None:
-    below = echo.path[addressable_prefix(echo.path) :]
-    if not below or text is None:
-        return text
-    try:
-        return cast(bytes, in_python.apply("read", text, below, (b"strict",))[1])
-    except in_python.Refusal:
+def _echoed(echo: Primitive, answer: bytes | None) -> bytes | Digest | None:
+    """What the script's answer to an echo means; below an odd key it is the text of a container."""
+    if answer is None:
         return None
+    if below := echo.path[addressable_prefix(echo.path) :]:
+        try:
+            answer = cast(bytes, in_python.apply("read", answer, below, (b"strict",))[1])
+        except in_python.Refusal:
+            return None
+    if echo.code == "read" or answer[:1] in _CONTAINERS:
+        return answer
+    return None if below else Digest(answer)
 
 
 class _Computed(NamedTuple):
@@ -266,8 +283,7 @@ class Call:
         for position, result in self._computed.items():
             values[position] = result.answer
         for position, (_, echo) in enumerate(self._echoes, self._refusable):
-            if _address(echo.path) is None:
-                values[position] = _echoed(echo, values[position])
+            values[position] = _echoed(echo, values[position])
         return Answer(stamp << _NUMBER_BITS | self.number, values)
 
     def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:

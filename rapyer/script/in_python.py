@@ -104,7 +104,15 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
 
     Returns the new text and the answer as the script would give it. Raises :class:`Refusal`.
     """
-    tree = [json.loads(text)]
+    root, answer = apply_to_tree(code, json.loads(text), path, args)
+    if code == "read" or (answer is None and code == "pop") or (code == "set" and answer == 0):
+        return text, answer
+    return dumps(root), answer
+
+
+def apply_to_tree(code: str, root: Any, path: Path, args: Sequence[bytes]) -> tuple[Any, Any]:
+    """:func:`apply` on a parsed value, which is changed in place; returns the root and the answer."""
+    tree = [root]
     path = (0, *path)
     parent, last = _walk(tree, path[:-1]), path[-1]
     old = _step(parent, last)
@@ -113,7 +121,7 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
     if code == "set":
         new, guard = json.loads(args[0]), args[1].decode()
         if guard == "absent" and old is not _MISSING:
-            return text, 0
+            return tree[0], 0
         if guard not in ("", "absent"):
             if old is _MISSING:
                 raise Refusal("nopath")
@@ -138,7 +146,7 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
         del parent[last]
     elif old is _MISSING:
         if code == "read" and args[0] != b"strict":
-            return text, None
+            return tree[0], None
         raise Refusal("nopath")
     elif code == "incr":
         parent[last] = _increment(old, args)
@@ -157,7 +165,7 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
     elif code == "pop":
         _demand(old, list, "array")
         if not old and args[1] == b"lenient":
-            return text, None
+            return tree[0], None
         index = int(args[0])
         if not -len(old) <= index < len(old):
             raise Refusal("index", str(index), str(len(old)))
@@ -175,7 +183,7 @@ def apply(code: str, text: bytes, path: Path, args: Sequence[bytes]) -> tuple[by
         parent[last] = _demand(old, str, "string") + json.loads(args[0])
         answer = dumps(parent[last])
     elif code == "read":
-        return text, dumps(old)
+        return tree[0], dumps(old)
     else:
         raise AssertionError(f"no primitive {code!r} below an unaddressable key")
-    return dumps(tree[0]), answer
+    return tree[0], answer

@@ -1,8 +1,8 @@
-"""Values that are handed out inside a pipeline as they are: a set, a dataclass, a list in a tuple …
+"""Values that are handed out inside a block and may be changed in place without anybody noticing.
 
-Nobody notices when such a value is changed in place. So the batch writes down what it was when it was
-handed out; when the block ends, what has changed is put back and then assigned like anything else, which
-validates it, queues it and lets it be rolled back.
+A set, a dataclass, a list in a tuple …, and lists and dicts that somebody changes past their methods (with
+``heapq``, or in C). The batch writes down what each was; when the block ends, what has changed is put back
+and then assigned like anything else, which validates it, queues it and lets it be taken back.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rapyer.schema.spec import ValueSpec
-    from rapyer.state.links import Node
 
 
 class Lent(NamedTuple):
     """A value that was handed out, where it stood, and its stored form then."""
 
-    parent: Node
+    parent: Any
     place: Any
     value: Any
     spec: ValueSpec
@@ -25,22 +24,43 @@ class Lent(NamedTuple):
 
     def has_changed(self) -> bool:
         """Whether the value still stands there and is not what it was."""
-        return self.parent.__rapyer_holds__(self.place, self.value) and (
-            self.spec.to_json(self.value) != self.text
-        )
+        holds = self.parent.__rapyer_node__.holds(self.parent, self.place, self.value)
+        return bool(holds) and self.spec.to_json(self.value) != self.text
 
     def put_back(self) -> Any:
         """Let an equal of the original stand there again; returns it."""
         original = self.spec.validate_json(self.text)
-        self.parent.__rapyer_hold__(self.place, original)
+        self.parent.__rapyer_node__.hold(self.parent, self.place, original)
         return original
 
 
-def replace_in_snapshot(snapshot: Any, old: Any, new: Any) -> None:
-    """Let ``snapshot`` (of a model, list or dict) hold ``new`` instead of ``old``."""
-    contents = (snapshot[0], snapshot[2] or {}) if isinstance(snapshot, tuple) else (snapshot,)
-    for content in contents:
-        places = list(content) if isinstance(content, dict) else range(len(content))
-        for place in places:
-            if content[place] is old:
-                content[place] = new
+class Seen:
+    """A live list or dict and its content after the last change that went through its methods."""
+
+    __slots__ = ("content", "node")
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.content: Any = None
+        self.look()
+
+    def look(self) -> None:
+        """The content is as it should be now."""
+        self.content = self.node.__rapyer_node__.snapshot(self.node)
+
+    def has_changed(self) -> bool:
+        """Whether it holds other values, or in another order, than it did."""
+        node = self.node
+        if len(node) != len(self.content):
+            return True
+        if isinstance(node, dict):
+            return any(
+                name != other or _is_other(value, self.content[other])
+                for (name, value), other in zip(dict.items(node), self.content, strict=True)
+            )
+        return any(_is_other(a, b) for a, b in zip(list.__iter__(node), self.content, strict=True))
+
+
+def _is_other(a: Any, b: Any) -> bool:
+    """Whether two values that stand at one place are not one; those that were made live since still are."""
+    return a is not b and (a != b or repr(a) != repr(b))

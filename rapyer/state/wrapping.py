@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from rapyer.state.links import PARENT, PLACE, Node
+from rapyer.state.document import capture
+from rapyer.state.node import find, set_state, state_of
 
-Wrap: TypeAlias = Callable[[Any, Node, Any], Any]
+Wrap: TypeAlias = Callable[[Any, Any, Any], Any]
 """``(value, parent, place) -> live value``."""
 
 
@@ -34,7 +38,7 @@ WRAPS = _Wraps()
 _families: list[tuple[type, Wrap]] = []
 
 
-def register_wrap(cls: type, wrap: Wrap) -> None:
+def register_wrap(cls: type, wrap: Wrap | None) -> None:
     """Values whose type is exactly ``cls`` become live through ``wrap``."""
     WRAPS[cls] = wrap
 
@@ -44,27 +48,32 @@ def register_family(base: type, wrap: Wrap) -> None:
     _families.append((base, wrap))
 
 
-def live(value: Any, parent: Node, place: Any) -> Any:
+def live(value: Any, parent: Any, place: Any) -> Any:
     """``value`` as a live value at ``place`` of ``parent``; itself where it needs no life."""
     wrap = WRAPS[type(value)]
     return value if wrap is None else wrap(value, parent, place)
 
 
-def is_held_elsewhere(value: Any, parent: Node, place: Any) -> bool:
-    """Whether another place than this one holds ``value`` itself (so that this one needs a copy)."""
-    other = getattr(value, PARENT, None)
-    if other is None or (other is parent and getattr(value, PLACE, None) == place):
-        return False
-    return bool(other.__rapyer_holds__(getattr(value, PLACE, None), value))
-
-
-def link(value: Any, parent: Node | None, place: Any) -> None:
-    """Link ``value`` to its place."""
-    object.__setattr__(value, PARENT, parent)
-    object.__setattr__(value, PLACE, place)
+def handed_out(parent: Any, place: Any, old: Any, new: Any) -> None:
+    """``new``, which its reader may change in place, now stands for ``old`` at ``place`` of ``parent``."""
+    found = find(parent)
+    if found is None:
+        return
+    state = state_of(found[0])
+    if state is not None:
+        if state.known is not None:
+            capture(parent, place)
+        if state.work is not None and old is not new:
+            state.work.wrapped(old, new)
 
 
 _IMMUTABLE = (str, int, float, bool, type(None), bytes, datetime)
+_UNCHANGING = (*_IMMUTABLE, date, time, timedelta, Enum, Decimal, UUID)
+
+
+def is_unchanging(value: Any) -> bool:
+    """Whether nobody who has ``value`` can change it in place."""
+    return isinstance(value, _UNCHANGING)
 
 
 def native(value: Any) -> Any:
@@ -90,11 +99,10 @@ def copy_natively(model: Any) -> Any:
     """A deep copy of a model in which all values are native."""
     cls: Any = type(model)
     made = cls.__new__(cls)
-    object.__setattr__(
-        made, "__dict__", {name: native(value) for name, value in model.__dict__.items()}
-    )
-    object.__setattr__(made, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
+    values = {name: native(value) for name, value in model.__dict__.items()}
+    set_state(made, "__dict__", values)
+    set_state(made, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
     for name in ("__pydantic_extra__", "__pydantic_private__"):
         state = getattr(model, name)
-        object.__setattr__(made, name, None if state is None else native(dict(state)))
+        set_state(made, name, None if state is None else native(dict(state)))
     return made

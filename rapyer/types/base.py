@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from rapyer.batch.batch import perform
-from rapyer.batch.change import ComposedChange
+from rapyer.batch.change import Queued
+from rapyer.batch.perform import perform
 from rapyer.operations import register_operations
-from rapyer.paths import Path
-from rapyer.script.call import Primitive
-from rapyer.state import links
 from rapyer.types.location import Located
-
-if TYPE_CHECKING:
-    from rapyer.schema.spec import ValueSpec
+from rapyer.types.placed import PlaceLoaded, PlaceSaved, current
 
 
 class RedisType(Located):
@@ -43,29 +38,13 @@ class RedisType(Located):
     def __rapyer_native_copy__(self) -> Any:
         return self.clone()
 
-    def __rapyer_spec_of__(self) -> ValueSpec:
-        parent = links.parent_of(self)
-        if parent is None:
-            links.locate(self)
-        spec: ValueSpec = parent.__rapyer_child_spec__(getattr(self, links.PLACE))
-        return spec.of(self)
-
     async def save(self) -> Self:
         """Write the local value to its place in the stored document, and nothing else.
 
         Raises :class:`~rapyer.errors.KeyNotFound` when the document is not there. Sends one EVALSHA
         (JSON.SET).
         """
-        value = self
-        parent = links.parent_of(self)
-        if parent is not None and not isinstance(self, links.Node):
-            value = parent.__rapyer_current__(self)
-        text = self.__rapyer_spec_of__().to_json(value)
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("set", path, (text, b""))]
-
-        queued = await perform(ComposedChange("save", self, None, primitives))
+        queued = await perform(PlaceSaved(self))
         return self if queued is None else queued
 
     async def load(self) -> Self:
@@ -74,11 +53,10 @@ class RedisType(Located):
         A mutable value is changed in place; of an immutable one the model gets a new one, which is
         returned. Raises :class:`~rapyer.errors.KeyNotFound` when the document or the path is not there,
         :class:`~rapyer.errors.DocumentError` when the stored value does not fit the annotation. Sends
-        JSON.GET.
+        one EVALSHA (JSON.GET).
         """
-        from rapyer.types.loading import load_value
-
-        return await load_value(self)  # type: ignore[no-any-return]
+        queued = await perform(PlaceLoaded(self))
+        return queued if isinstance(queued, Queued) else current(self)  # type: ignore[return-value]
 
     asave = save
     aload = load

@@ -1,157 +1,134 @@
-"""What lists and dicts share: linking of their content, snapshots, and agreeing with the server's answer."""
+"""What lists and dicts share: their place in the tree, and the changes that both build alike."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, ComposedChange
-from rapyer.errors import ConstraintError, DetachedError
+from rapyer.errors import ConstraintError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec, any_spec, native_class
 from rapyer.script.call import Primitive
-from rapyer.state import links
-from rapyer.state.wrapping import is_held_elsewhere, link, native, register_wrap
+from rapyer.state.node import Node, NodeKind, is_held_elsewhere, link, state_of
+from rapyer.state.wrapping import handed_out, live, native, register_wrap
 from rapyer.types.base import RedisType
-from rapyer.types.inplace import FROM_SERVER, PENDING
-
-SPEC = "__rapyer_spec__"
-STAMP = "__rapyer_stamp__"
-SCALAR_STAMPS = "__rapyer_scalar_stamps__"
 
 _ANYTHING = any_spec()
+_SCALARS = frozenset({"str", "int", "float", "bool", "bytes", "datetime", "none", "date", "uuid"})
 
 
-class Container(RedisType, links.EchoedNode):
+class ContainerKind(NodeKind):
+    """What lists and dicts have in common as nodes."""
+
+    __slots__ = ()
+    echoes = True
+
+    def spec_of(self, node: Any) -> ValueSpec:
+        state = state_of(node)
+        return _ANYTHING if state is None or state.spec is None else state.spec
+
+    def holds_nodes(self, node: Any) -> bool:
+        """Whether there can be models, lists or dicts in ``node``."""
+        spec = self.spec_of(node)
+        inside = spec.item if isinstance(node, list) else spec.value
+        return spec.core["type"] == "typed-dict" or inside.core["type"] not in _SCALARS
+
+    def raws(self, node: Any) -> Iterable[tuple[Any, Any]]:
+        """The places with what they hold, as it is held."""
+        raise NotImplementedError
+
+    def nodes(self, node: Any) -> Iterator[Any]:
+        if self.holds_nodes(node):
+            yield from (value for _, value in self.raws(node) if isinstance(value, Node))
+
+    def link_below(self, node: Any) -> None:
+        if not self.holds_nodes(node):
+            return
+        for place, value in list(self.raws(node)):
+            if isinstance(value, BaseModel | list | dict):
+                child = self.live_at(node, place)
+                if isinstance(child, Node):
+                    child.__rapyer_node__.link_below(child)
+
+    def live_at(self, node: Any, place: Any) -> Any:
+        """The live value at ``place``."""
+        raise NotImplementedError
+
+
+class Container(RedisType, Node):
     """Base of the mutable types."""
 
     __slots__ = ()
+    __rapyer_node__: ClassVar[ContainerKind]
 
-    # -- the links -------------------------------------------------------------------------------
 
-    def __rapyer_spec_of__(self) -> ValueSpec:
-        return getattr(self, SPEC, _ANYTHING)
+# -- changes that all containers build alike -----------------------------------------------------------
 
-    def __rapyer_place_of__(self, child: Any) -> Any:
-        """Where ``child`` stands today, as an index or key; raises ``DetachedError``."""
-        raise NotImplementedError
 
-    def __rapyer_raw__(self, place: Any) -> Any:
-        """The value at ``place`` as it is held, without making it live."""
-        raise NotImplementedError
+def spec_of(node: Any) -> ValueSpec:
+    """What the annotation says of a live list or dict."""
+    return node.__rapyer_node__.spec_of(node)  # type: ignore[no-any-return]
 
-    def __rapyer_put__(self, place: Any, value: Any) -> Any:
-        """Hold ``value`` at ``place``, without queueing anything; returns what now stands there."""
-        raise NotImplementedError
 
-    def __rapyer_text__(self) -> bytes:
-        return self.__rapyer_spec_of__().to_json(self)
-
-    def __rapyer_current__(self, child: Any) -> Any:
-        return self.__rapyer_raw__(self.__rapyer_place_of__(child))
-
-    def __rapyer_store__(self, child: Any, value: Any) -> Any:
-        return self.__rapyer_put__(self.__rapyer_place_of__(child), value)
-
-    def __rapyer_settle_scalar__(self, child: Any, value: Any, stamp: int) -> None:
-        if self.__rapyer_outdated__(stamp):
-            return
-        try:
-            place = self.__rapyer_place_of__(child)
-            current = self.__rapyer_raw__(place)
-        except (DetachedError, LookupError):
-            return
-        if not isinstance(current, links.Node):
-            known = getattr(current, STAMP, 0) if isinstance(current, RedisType) else 0
-            if known <= stamp:
-                made = self.__rapyer_put__(place, value)
-                if isinstance(made, RedisType) and not isinstance(made, links.Node):
-                    setattr(made, PENDING, FROM_SERVER)
-
-    # -- agreeing with the server ----------------------------------------------------------------
-
-    def __rapyer_outdated__(self, stamp: int) -> bool:
-        return bool(stamp < getattr(self, STAMP, 0))
-
-    def __rapyer_settle__(self, text: bytes | None, stamp: int) -> None:
-        if self.__rapyer_outdated__(stamp):
-            return
-        object.__setattr__(self, STAMP, stamp)
-        if text is None:
-            return
-        spec = self.__rapyer_spec_of__()
-        if spec.is_written(self, text):
-            return
-        try:
-            value = spec.validate_json(text)
-        except ValueError:
-            return  # somebody stored what this model does not accept; the next load will say so
-        self.__rapyer_adopt__(value)
-
-    def __rapyer_adopt__(self, value: Any) -> None:
-        """Make the content equal to native ``value``, keeping the items that are equal already."""
-        raise NotImplementedError
-
-    # -- changes that all containers build alike --------------------------------------------------
-
-    def _check_length(self, length: int) -> None:
-        spec = self.__rapyer_spec_of__()
-        if spec.max_length is not None and length > spec.max_length:
-            raise ConstraintError(
-                f"at most {spec.max_length} items are allowed, this would make {length}"
-            )
-        if spec.min_length is not None and length < spec.min_length:
-            raise ConstraintError(
-                f"at least {spec.min_length} items are needed, this would leave {length}"
-            )
-
-    def _limit(self) -> bytes:
-        limit = self.__rapyer_spec_of__().max_length
-        return b"" if limit is None else b"%d" % limit
-
-    def _transform(
-        self, verb: str, function: Callable[[Any], Any], local: Callable[[], Any]
-    ) -> Change:
-        """The change that applies ``function`` to the stored value in Python, compared and set.
-
-        ``function`` changes the native container it is given; what it returns is the result.
-        """
-        spec = self.__rapyer_spec_of__()
-
-        def rewrite(text: bytes) -> tuple[bytes, Any]:
-            value = spec.validate_json(text)
-            result = function(value)
-            return spec.to_json(spec.validate_python(value)), result
-
-        guess = spec.to_json(self) if links.parent_of(self) is not None else None
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("cas", path, (), rewrite, guess)]
-
-        return ComposedChange(verb, self, self, primitives, local, lambda answers: answers[0])
-
-    def _clear_change(
-        self, verb: str, empty: bytes, kind: bytes, local: Callable[[], None]
-    ) -> Change:
-        self._check_length(0)
-
-        def primitives(path: Path) -> list[Primitive]:
-            return [Primitive("set", path, (empty, kind))]
-
-        return ComposedChange(
-            verb, self, self, primitives, local, growth=-len(self), effect="destructive"
+def check_length(node: Any, length: int) -> None:
+    """Raise when ``node`` may not have ``length`` items."""
+    spec = spec_of(node)
+    if spec.max_length is not None and length > spec.max_length:
+        raise ConstraintError(
+            f"at most {spec.max_length} items are allowed, this would make {length}"
+        )
+    if spec.min_length is not None and length < spec.min_length:
+        raise ConstraintError(
+            f"at least {spec.min_length} items are needed, this would leave {length}"
         )
 
-    def _decode_item(self, spec: ValueSpec, text: bytes) -> Any:
-        """The value of a popped item; one that does not fit the annotation is returned as plain JSON."""
-        try:
-            return spec.validate_json(text)
-        except ValueError:
-            return json.loads(text)
+
+def transform(
+    node: Any, verb: str, function: Callable[[Any], Any], local: Callable[[], Any]
+) -> Change:
+    """The change that applies ``function`` to the stored value in Python, compared and set.
+
+    ``function`` changes the native container it is given; what it returns is the result.
+    """
+    spec = spec_of(node)
+
+    def rewrite(text: bytes) -> tuple[bytes, Any]:
+        value = spec.validate_json(text)
+        result = function(value)
+        return spec.to_json(spec.validate_python(value)), result
+
+    guess = None if state_of(node) is None else spec.to_json(node)
+
+    def primitives(path: Path) -> list[Primitive]:
+        return [Primitive("cas", path, (), rewrite, guess)]
+
+    return ComposedChange(verb, node, primitives, local, lambda answers: answers[0])
+
+
+def clear_change(
+    node: Any, verb: str, empty: bytes, kind: bytes, local: Callable[[], None]
+) -> Change:
+    """The change that leaves an empty container."""
+    check_length(node, 0)
+
+    def primitives(path: Path) -> Sequence[Primitive]:
+        return [Primitive("set", path, (empty, kind))]
+
+    return ComposedChange(verb, node, primitives, local, effect="destructive")
+
+
+def decode_item(spec: ValueSpec, text: bytes) -> Any:
+    """The value of a popped item; one that does not fit the annotation is returned as plain JSON."""
+    try:
+        return spec.validate_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def is_same(held: Any, new: Any) -> bool:
@@ -183,8 +160,16 @@ def raw(items: list[Any]) -> Iterator[Any]:
 
 def pending_steps(value: Any, current: Any) -> Sequence[Any] | None:
     """The in-place steps that made ``value`` out of ``current``; None for any other value."""
-    pending = getattr(value, PENDING, None)
-    return pending[1] if pending and pending[0] is current else None
+    state = state_of(value)
+    made_by = None if state is None else state.made_by
+    return made_by[1] if made_by and made_by[0] is current else None
+
+
+def alive(value: Any, parent: Any, place: Any) -> Any:
+    """``value``, made live now if somebody may change it in place: it can be put in again as itself."""
+    if isinstance(value, list | dict | BaseModel):
+        return live(value, parent, place)
+    return value
 
 
 def register_container(native_type: type, live_type: type[Any]) -> None:
@@ -192,17 +177,24 @@ def register_container(native_type: type, live_type: type[Any]) -> None:
 
     def wrap(value: Any, parent: Any, place: Any) -> Any:
         made = live_type(value)
-        link(made, parent, place)
-        setattr(made, SPEC, parent.__rapyer_child_spec__(place).of(value))
+        kind = parent.__rapyer_node__
+        link(made, parent, place, kind.child_spec(parent, place).of(value))
+        if kind.holds(parent, place, value):
+            handed_out(parent, place, value, made)
+            batch = current_batch()
+            if batch is not None:
+                kind.hold(parent, place, made)
+                batch.watch_container(made)
         return made
 
     def rewrap(value: Any, parent: Any, place: Any) -> Any:
-        if value.__rapyer_parent__ is parent and value.__rapyer_place__ == place:
+        state = state_of(value)
+        if state is not None and state.parent is parent and state.place == place:
             return value
         if is_held_elsewhere(value, parent, place):
             return wrap(value, parent, place)
-        link(value, parent, place)
-        setattr(value, SPEC, parent.__rapyer_child_spec__(place).of(value))
+        spec = parent.__rapyer_node__.child_spec(parent, place).of(value)
+        link(value, parent, place, spec)
         return value
 
     register_wrap(native_type, wrap)

@@ -10,27 +10,24 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from rapyer.batch.arrival import Arrival
 from rapyer.batch.change import Change
-from rapyer.errors import DetachedError, InvalidValueError
+from rapyer.errors import InvalidValueError
 from rapyer.paths import Path
 from rapyer.schema.numbers import INT64_MAX, INT64_MIN
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
-from rapyer.state import links
+from rapyer.state.node import locate, parent_of, state_of
 from rapyer.types.base import RedisType
 
-PENDING = "__rapyer_pending__"
-FROM_SERVER: Any = ()
-"""What :data:`PENDING` holds of a value that was put in place because the server said so."""
-NOT_MADE: Any = object()
 _NUMBERS = (int, float)
 _ADDING = ("+=", "-=")
-
+_NOTHING: Any = object()
 
 Step: TypeAlias = tuple[str, Any]
 """One in-place operator and its operand: ``("+=", 1)``."""
 
-Pending: TypeAlias = tuple[Any, tuple[Step, ...]]
+MadeBy: TypeAlias = tuple[Any, tuple[Step, ...]]
 """How a value was made: the live value it started from, and the in-place steps."""
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -52,43 +49,51 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 class ScalarChange(Change):
     """A change that puts another value in the place of immutable ``owner``."""
 
-    __slots__ = ("made", "overtaken", "owner", "spec", "touched", "verb")
-    settles = True
+    __slots__ = ("_left", "_taken", "owner", "spec", "touched", "verb")
 
     def __init__(self, verb: str, owner: Any, spec: ValueSpec) -> None:
         self.verb, self.owner, self.spec = verb, owner, spec
-        self.touched = links.parent_of(owner)
-        self.made, self.overtaken = NOT_MADE, None
+        self.touched = parent_of(owner)
+        self._taken = self._left = _NOTHING
+
+    def take(self, value: Any) -> None:
+        """Let ``value``, which the operator made, be what stands in the owner's place from now on."""
+        if type(value) is type(self.owner):
+            self._taken = value
 
     def compute(self, value: Any) -> Any:
         """What the local ``value`` becomes, or a value that was read."""
         raise NotImplementedError
 
+    def depart(self) -> None:
+        parent: Any = self.touched
+        kind = parent.__rapyer_node__
+        self._left = kind.raw(parent, kind.place_of(parent, self.owner))
+
     def local(self) -> Any:
         parent: Any = self.touched
-        owner = self.owner
-        if self.made is not NOT_MADE:  # by the operator itself
-            setattr(self.made, PENDING, None)
-            parent.__rapyer_hold__(getattr(owner, links.PLACE), self.made)
-            return self.made
-        value = self.compute(parent.__rapyer_current__(owner))
-        if type(value) is owner.python_type:
-            value = type(owner)(value)
-        made = self.made = parent.__rapyer_store__(owner, value)
+        owner, kind = self.owner, parent.__rapyer_node__
+        place = kind.place_of(parent, owner)
+        made, self._taken = self._taken, _NOTHING
+        if made is not _NOTHING:
+            state_of(made).made_by = None
+            kind.hold(parent, place, made)
+        else:
+            value = self.compute(kind.raw(parent, place))
+            if type(value) is owner.python_type:
+                value = type(owner)(value)
+            made = kind.put(parent, place, value)
+        self._left = made
         return made
 
-    def settle(self, answers: Sequence[Any], stamp: int) -> None:
-        parent: Any = self.touched
-        if self.made is not NOT_MADE:
-            try:
-                current = parent.__rapyer_current__(self.owner)
-                if current is not self.made and getattr(current, PENDING, None) != FROM_SERVER:
-                    # what another task was told, though, may be older than the answer
-                    self.overtaken = (self.decode(answers),)
-                    return
-            except (DetachedError, LookupError):
-                return
-        parent.__rapyer_settle_scalar__(self.owner, self.decode(answers), stamp)
+    def settle(self, arrival: Arrival) -> None:
+        value = self.decode(arrival.answers)
+        text = self.stored(arrival.answers, value)
+        arrival.settle_value(self.touched, self.owner, value, text, self._left)
+
+    def stored(self, answers: Sequence[Any], value: Any) -> bytes:
+        """What is stored now."""
+        return answers[0]  # type: ignore[no-any-return]
 
 
 class Increment(ScalarChange):
@@ -102,11 +107,6 @@ class Increment(ScalarChange):
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, amount: Any) -> None:
         super().__init__(verb, owner, spec)
         self._amount = amount
-
-    def take(self, value: Any) -> None:
-        """Let ``value``, which the operator made, be what stands in the owner's place from now on."""
-        if type(value) is type(self.owner):
-            self.made = value
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         kind = b"integer" if self.owner.python_type is int else b"number"
@@ -148,8 +148,9 @@ class Computed(ScalarChange):
     def __init__(self, verb: str, owner: Any, spec: ValueSpec, steps: Sequence[Step]) -> None:
         super().__init__(verb, owner, spec)
         parent: Any = self.touched
+        kind = parent.__rapyer_node__
         self._steps = steps
-        self._guess = spec.to_json(parent.__rapyer_current__(owner))
+        self._guess = spec.to_json(kind.raw(parent, kind.place_of(parent, owner)))
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         return (Primitive("cas", path, (), self._rewrite, self._guess),)
@@ -168,6 +169,19 @@ class Computed(ScalarChange):
     def decode(self, answers: Sequence[Any]) -> Any:
         return answers[0]
 
+    def stored(self, answers: Sequence[Any], value: Any) -> bytes:
+        return self.spec.to_json(value)
+
+
+def spec_at(owner: Any) -> ValueSpec:
+    """What the annotation says of the place of immutable ``owner``."""
+    parent = parent_of(owner)
+    if parent is None:
+        locate(owner)  # which says so
+    kind = parent.__rapyer_node__
+    spec: ValueSpec = kind.child_spec(parent, state_of(owner).place)
+    return spec.of(owner)
+
 
 def increment(verb: str, owner: Any, amount: Any, spec: ValueSpec) -> Change:
     """The change that adds ``amount`` (a native number) to the stored one."""
@@ -178,6 +192,7 @@ def increment(verb: str, owner: Any, amount: Any, spec: ValueSpec) -> Change:
 
 
 def exact_amount(kind: type, amount: Any) -> Any:
+    """``amount`` as a native number that can be added to a ``kind`` without losing anything."""
     if type(amount) is int is kind and INT64_MIN <= amount <= INT64_MAX:
         return amount
     if isinstance(amount, bool) or not isinstance(amount, _NUMBERS):
@@ -198,19 +213,19 @@ def exact_amount(kind: type, amount: Any) -> Any:
     return amount
 
 
-def change_of_step(owner: Any, step: Step, spec: ValueSpec | None = None) -> Change:
+def change_of_step(owner: Any, step: Step, spec: ValueSpec | None = None) -> ScalarChange:
     """The change that carries out ``owner <symbol>= operand`` on the stored value.
 
     ``spec`` is that of the owner's place, if it is at hand.
     """
-    spec = owner.__rapyer_spec_of__() if spec is None else spec.of(owner)
+    spec = spec_at(owner) if spec is None else spec.of(owner)
     kind, (symbol, operand) = owner.python_type, step
     if (kind is int or kind is float) and symbol in _ADDING and not isinstance(operand, complex):
         if kind is float and isinstance(operand, int):
             operand = float(operand)  # there is no integer -0
         amount = +operand if symbol == "+=" else -operand
         if amount != INT64_MAX + 1:  # what is left of ``-= INT64_MIN`` is no 64-bit amount
-            return increment(symbol, owner, amount, spec)
+            return increment(symbol, owner, amount, spec)  # type: ignore[return-value]
     if kind is str and symbol == "+=" and not spec.constrained:
         return AppendedText(symbol, owner, spec, operand)
     return Computed(symbol, owner, spec, [step])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer.batch.batch import current_batch
 from rapyer.paths import field_path, json_path
-from rapyer.state import links
+from rapyer.state.node import key_of, locate
 
 if TYPE_CHECKING:
     from rapyer.config import AsyncClient
@@ -20,7 +20,8 @@ class Located:
     @property
     def redis(self) -> AsyncClient:
         """The Redis client of the document's model."""
-        return links.locate(self)[0].__rapyer_client__()
+        document = locate(self)[0]
+        return document.__rapyer_node__.client(document)  # type: ignore[no-any-return]
 
     @property
     def client(self) -> Any:
@@ -31,14 +32,14 @@ class Located:
     @property
     def key(self) -> str:
         """The Redis key of the document."""
-        return links.locate(self)[0].__rapyer_key__()
+        return key_of(locate(self)[0])
 
     @property
     def field_path(self) -> str:
         """The path inside the document, for people: ``settings.theme``; empty for a whole document."""
-        return field_path(links.locate(self)[1])
+        return field_path(locate(self)[1])
 
     @property
     def json_path(self) -> str:
         """The path inside the document, for RedisJSON: ``$.settings.theme``; ``$`` for a whole one."""
-        return json_path(links.locate(self)[1])
+        return json_path(locate(self)[1])

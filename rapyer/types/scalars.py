@@ -1,7 +1,7 @@
 """The immutable Redis types: str, int, float, bytes and datetime.
 
 An immutable value cannot change itself. An in-place operator makes a new value that remembers from what
-and how it was made (:data:`~rapyer.types.inplace.Pending`); when it is assigned back to its place inside
+and how it was made (:data:`~rapyer.types.inplace.MadeBy`); when it is assigned back to its place inside
 a pipeline, the parent queues that operation instead of an absolute value.
 """
 
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from rapyer.batch.batch import may_collect, perform
-from rapyer.batch.change import Change
+from rapyer.batch.batch import may_collect
+from rapyer.batch.perform import perform
 from rapyer.operations import operation
-from rapyer.state import links
-from rapyer.state.wrapping import link, register_wrap
+from rapyer.state.node import STATE, State, set_state
+from rapyer.state.wrapping import register_wrap
 from rapyer.types.base import RedisType
-from rapyer.types.inplace import OPERATORS, PENDING, Pending, increment
+from rapyer.types.inplace import OPERATORS, MadeBy, increment, spec_at
 
 LIVE_TYPE = "rapyer_live_type"
 """The key in a schema's metadata that names a live type other than that of the native type."""
@@ -35,16 +35,19 @@ def _in_place(symbol: str) -> Callable[[Any, Any], Any]:
         result = function(self.clone(), other)
         if not may_collect():
             return result
-        if links.parent_of(self) is None:
+        state = getattr(self, STATE, None)
+        if state is None:
             return result
         live_type = _LIVE_TYPES.get(type(result))
         if live_type is None:
             return result
         made = live_type(result)
-        pending: Pending = getattr(self, PENDING, None) or (self, ())
-        base, steps = pending
-        setattr(made, PENDING, (base, (*steps, (symbol, other))))
-        link(made, links.parent_of(base), getattr(base, links.PLACE))
+        made_by: MadeBy = state.made_by or (self, ())
+        base, steps = made_by
+        origin = getattr(base, STATE)
+        new = State(origin.parent, origin.place)
+        new.made_by = (base, (*steps, (symbol, other)))
+        set_state(made, STATE, new)
         return made
 
     operate.__name__ = f"__i{function.__name__.strip('_')}__"
@@ -68,14 +71,11 @@ class Scalar(RedisType):
     def __repr__(self) -> str:
         return repr(self.clone())
 
-    def __rapyer_increment__(self, amount: Any) -> Change:
-        return increment("increase", self, amount, self.__rapyer_spec_of__())
-
 
 class RedisStr(Scalar, str):
     """A ``str`` field. ``+=`` and ``*=`` inside a pipeline are applied to the stored text."""
 
-    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    __slots__ = (STATE,)
     python_type: ClassVar[type] = str
 
     __hash__ = str.__hash__
@@ -136,7 +136,7 @@ class RedisInt(Scalar, int):
         :class:`~rapyer.errors.ConstraintError`, all with the stored value unchanged. Sends one EVALSHA
         (JSON.NUMINCRBY).
         """
-        return await perform(self.__rapyer_increment__(amount))  # type: ignore[no-any-return]
+        return await perform(increment("increase", self, amount, spec_at(self)))  # type: ignore[no-any-return]
 
     aincrease = increase
 
@@ -149,7 +149,7 @@ class RedisInt(Scalar, int):
 class RedisFloat(Scalar, float):
     """A ``float`` field with an atomic :meth:`increase`. Always stored as a float: ``1.0`` stays ``1.0``."""
 
-    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    __slots__ = (STATE,)
     python_type: ClassVar[type] = float
 
     __hash__ = float.__hash__
@@ -175,7 +175,7 @@ class RedisFloat(Scalar, float):
     )
     async def increase(self, amount: float = 1) -> float:
         """Like :meth:`RedisInt.increase`, with a float."""
-        return await perform(self.__rapyer_increment__(amount))  # type: ignore[no-any-return]
+        return await perform(increment("increase", self, amount, spec_at(self)))  # type: ignore[no-any-return]
 
     aincrease = increase
 
@@ -208,7 +208,7 @@ class RedisBytes(Scalar, bytes):
 class RedisDatetime(Scalar, datetime):
     """A ``datetime`` field, stored as ``isoformat()`` text with its zone and microseconds."""
 
-    __slots__ = (PENDING, links.PARENT, links.PLACE)
+    __slots__ = (STATE,)
     python_type: ClassVar[type] = datetime
 
     def __new__(cls, year: Any, *args: Any, **kwargs: Any) -> Self:
@@ -299,13 +299,13 @@ class ListSlot:
 def _register(native_type: type, live_type: type[Any]) -> None:
     def wrap(value: Any, parent: Any, place: Any) -> Any:
         made = live_type(value)
-        object.__setattr__(made, links.PARENT, parent)
-        object.__setattr__(made, links.PLACE, place)
+        set_state(made, STATE, State(parent, place))
         return made
 
     def rewrap(value: Any, parent: Any, place: Any) -> Any:
-        if getattr(value, links.PARENT, None) is parent:
-            known = getattr(value, links.PLACE)
+        state = getattr(value, STATE, None)
+        if state is not None and state.parent is parent:
+            known = state.place
             if known is place or known == place or isinstance(known, ListSlot):
                 return value
         return wrap(value, parent, place)
@@ -318,21 +318,21 @@ def _wrap_int(value: Any, parent: Any, place: Any) -> Any:
     # Pydantic leaves defaults as they are: ``price: float = 0`` holds an int until it is read
     made = (
         RedisFloat(value)
-        if parent.__rapyer_child_spec__(place).core["type"] == "float"
+        if parent.__rapyer_node__.child_spec(parent, place).core["type"] == "float"
         else RedisInt(value)
     )
-    object.__setattr__(made, links.PARENT, parent)
-    object.__setattr__(made, links.PLACE, place)
+    set_state(made, STATE, State(parent, place))
     return made
 
 
 def _wrap_datetime(value: Any, parent: Any, place: Any) -> Any:
     live_type = (
-        parent.__rapyer_child_spec__(place).core.get("metadata", {}).get(LIVE_TYPE, RedisDatetime)
+        parent.__rapyer_node__.child_spec(parent, place)
+        .core.get("metadata", {})
+        .get(LIVE_TYPE, RedisDatetime)
     )
     made = live_type(value)
-    object.__setattr__(made, links.PARENT, parent)
-    object.__setattr__(made, links.PLACE, place)
+    set_state(made, STATE, State(parent, place))
     return made
 
 

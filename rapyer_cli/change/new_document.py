@@ -40,7 +40,7 @@ def _model_document(
 ) -> AtomicRedisModel:
     from pydantic import ValidationError
 
-    from rapyer.models.loading import PK
+    from rapyer.models.document_node import set_identity
     from rapyer.schema.spec import model_spec
 
     spec = model_spec(model)
@@ -62,7 +62,7 @@ def _model_document(
     except ValidationError as error:
         raise ValueRefused(_missing(error, spec, name)) from error
     if pk is not None and key_field is None:
-        object.__setattr__(document, PK, pk)
+        set_identity(document, pk, None)
     if pk is not None and document.pk != pk:
         raise UsageError(
             f"the pk of {name} is its field {key_field}: {document.pk!r} is not {pk!r}"

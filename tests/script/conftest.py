@@ -1,7 +1,31 @@
-"""The models of this room's tests are stored: each test has an empty server of its own."""
+"""What the tests of the script share: documents as stored text, without any model, and models that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
+
+from rapyer.connections import Session
+
+Store = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def session(rapyer_redis: Redis) -> Session:
+    """The way to a server that was emptied."""
+    return Session.of(rapyer_redis)
+
+
+@pytest.fixture
+def store(session: Session) -> Store:
+    """``await store(text, key)`` stores a document."""
+
+    async def store(text: str | bytes, key: str = "D:1") -> None:
+        await session.execute("JSON.SET", key, "$", text, write=True)
+
+    return store
 
 
 @pytest.fixture(autouse=True)

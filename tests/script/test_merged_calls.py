@@ -17,6 +17,7 @@ from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
 from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
 from rapyer.fields import Key
+from rapyer.models.document_node import set_identity
 from rapyer.script.call import Primitive, submit
 from tests.conftest import Stored
 
@@ -188,7 +189,7 @@ async def restricted(rapyer_server: EmbeddedServer, redis: Redis) -> AsyncIterat
 async def test_a_key_that_is_forbidden_forbids_no_other(restricted: Redis, stored: Stored) -> None:
     mine, other = Account(), Account()
     for account, pk in ((mine, "mine"), (other, "other")):
-        object.__setattr__(account, "__rapyer_pk__", pk)
+        set_identity(account, pk, None)
         await account.save()
     theirs = [await Account.get(mine.key), await Account.get(other.key)]
     Account.Meta = type(Account.Meta)(redis=restricted)

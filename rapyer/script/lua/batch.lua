@@ -21,7 +21,8 @@
 --   object.remove                            removes an entry that must be there
 --   object.popitem  preferred-key preferred-path   answers {key, text}; quotes keys as paths.py does
 --   reading.read    mode                     mode: strict | lenient (a missing document or path answers nil)
---   reading.echo    expected-length limit    the text, when the length differs or is small
+--   reading.echo    limit                    a list's or object's text, or the sha1 of that text where it has
+--                                            more than limit items (limit '' never, 0 always); else nil
 --   reading.check                            refuses always, so that nothing stays applied
 --   document.watch  sha1-of-document         sha1 of '' stands for a document that is not there
 --   document.save   json mode ttl            mode: '' | nx | xx; ttl in ms or '' (root)
@@ -410,12 +411,12 @@ function parts.reading()
     local reply = call('JSON.TYPE', key, path)
     local kind = reply and reply[1]
     if type(kind) == 'table' then kind = kind[1] end
-    local len
-    if kind == 'array' then len = call('JSON.ARRLEN', key, path)[1]
-    elseif kind == 'object' then len = call('JSON.OBJLEN', key, path)[1]
-    else return false end
-    if len ~= tonumber(a[1]) or len <= tonumber(a[2]) then return read(key, path) end
-    return false
+    if kind ~= 'array' and kind ~= 'object' then return false end
+    local limit, large = tonumber(a[1]), false
+    if limit == 0 then large = true
+    elseif limit then large = call(kind == 'array' and 'JSON.ARRLEN' or 'JSON.OBJLEN', key, path)[1] > limit end
+    local text = read(key, path)
+    return large and redis.sha1hex(text) or text
   end
 
   function ops.check()

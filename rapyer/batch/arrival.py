@@ -1,0 +1,244 @@
+"""What the server's answer makes of the local values: the one place where local and known meet.
+
+An operation's answer is the local value of the place that it names, unless the place was edited since the
+operation was sent. Everything else keeps its unsaved edits: other entries of a dict; a list keeps those
+that it had, with the operation applied to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from operator import attrgetter
+from typing import Any
+
+from rapyer.errors import DetachedError
+from rapyer.paths import Path
+from rapyer.script.call import Digest
+from rapyer.state.document import MISSES, DocumentState, News, local_text
+from rapyer.state.known import ABSENT, Known, Noted, same_json
+from rapyer.state.node import find
+
+
+class Arrival:
+    """The answers to one change of one document.
+
+    ``path`` is where the owner stood when the change was sent, ``applied`` whether it is applied locally
+    already, ``echo`` the list or dict that the owner is. ``stale`` collects lists and dicts that are not
+    what the server has and have to be read.
+    """
+
+    __slots__ = (
+        *("answers", "applied", "document", "echo", "edited", "edited_stale"),
+        *("outdated", "path", "said", "stale", "stamp", "state"),
+    )
+
+    def __init__(self, document: Any, state: DocumentState, stamp: int, *, applied: bool) -> None:
+        self.document, self.state, self.stamp, self.applied = document, state, stamp, applied
+        self.path: Path = ()
+        self.answers: Sequence[Any] = ()
+        self.echo: Any = None
+        self.outdated = False
+        """Whether something that followed in the block was written over it."""
+        self.edited = False
+        """Whether the list or dict had unsaved edits before the change, where that is applied already."""
+        self.stale: list[Any] = []
+        self.edited_stale: set[int] = set()
+        self.said: list[tuple[Path, Any]] | None = None
+        """Everything that was said, where somebody wants to know."""
+
+    # -- what the server has ---------------------------------------------------------------------
+
+    def say(self, below: Path, text: Any) -> None:
+        """The server has ``text`` at ``below`` the owner's place."""
+        path = (*self.path, *below)
+        state = self.state
+        if state.known is not None:
+            state.known.say(path, text)
+            if state.work is None:  # otherwise edits may be taken off just now
+                self._forget_edit(state.known, path, text)
+        if state.flying > 1:
+            state.news.append(News(self.stamp, path, text))
+        if self.said is not None:
+            self.said.append((path, text))
+
+    def _forget_edit(self, known: Known, path: Path, text: Any) -> None:
+        """A field needs no note when it is, locally, what the server has; a mutable value does."""
+        if path in known.places and path:
+            found = _held(self.document, path)
+            if not _is_mutable(found) and local_text(self.document, path) == text:
+                del known.places[path]
+
+    def catch_up(self, newer: Sequence[News]) -> None:
+        """Make again what was said later than this answer, and arrived before it."""
+        for news in sorted(newer, key=attrgetter("stamp")):
+            tell(self.document, self.state, news.path, news.text)
+
+    # -- immutable values ------------------------------------------------------------------------
+
+    def settle_value(self, parent: Any, owner: Any, value: Any, text: Any, expected: Any) -> None:
+        """The server has ``value`` where ``owner`` stood; ``expected`` is what this change left there."""
+        known = self.state.known
+        kind = parent.__rapyer_node__
+        try:
+            place = kind.place_of(parent, owner)
+            current = kind.raw(parent, place)
+        except (DetachedError, LookupError):
+            self.say((), text)
+            return
+        if self.applied and (self.outdated or current is not expected):
+            self.say((), text)  # what followed in the block stands here
+            return
+        if known is not None and current is not expected:
+            was = known.text(self.path)
+            if was is not None and kind.child_spec(parent, place).to_json(current) != was:
+                self.say((), text)  # edited since: that edit stays
+                return
+        kind.put(parent, place, value)
+        self.say((), text)
+
+    # -- lists and dicts -------------------------------------------------------------------------
+
+    def settle_container(
+        self, owner: Any, local: Callable[[], Any] | None, keys: Collection[str] | None
+    ) -> None:
+        """The server has ``echo`` where ``owner`` stood; ``local`` makes the change, if that is to be done.
+
+        ``keys`` are the entries of a dict that the change made what they are; None for all of them.
+        """
+        echo = self.echo
+        now = find(owner)
+        if now is None or now[0] is not self.document:
+            self._settle_detached(echo)
+            return
+        spec = owner.__rapyer_node__.spec_of(owner)
+        was = None if self.state.known is None else self.state.known.text(self.path)
+        edited = self.edited
+        if local is not None:
+            edited = was is not None and not _is_stored_as(spec, owner, was)
+            with suppress(*MISSES):
+                local()
+        if edited and isinstance(owner, dict) and isinstance(echo, bytes) and was is not None:
+            self._merge(owner, spec, was, echo, keys)
+        else:
+            self._agree(owner, spec, echo, edited)
+
+    def _settle_detached(self, echo: Any) -> None:
+        if isinstance(echo, bytes):
+            self.say((), echo)
+        elif self.state.known is not None:
+            self.state.known.lose(self.path)
+
+    def _agree(self, owner: Any, spec: Any, echo: Any, edited: bool) -> None:
+        if isinstance(echo, Digest):
+            if edited:
+                self.stale.append(owner)
+                self.edited_stale.add(id(owner))
+                return
+            text = spec.to_json(owner)
+            if hashlib.sha1(text, usedforsecurity=False).hexdigest().encode() == echo.sha1:
+                self.say((), text)
+            else:
+                self.stale.append(owner)
+        elif echo is None:
+            if self.state.known is not None:
+                self.state.known.lose(self.path)  # removed by somebody, or by what followed
+        else:
+            self.say((), echo if edited else adopt_text(owner, spec, echo))
+
+    def _merge(
+        self, owner: Any, spec: Any, was: bytes, echo: bytes, own: Collection[str] | None
+    ) -> None:
+        try:
+            fresh = spec.validate_json(echo)
+        except ValueError:
+            self.say((), echo)
+            return
+        owner.__rapyer_node__.merge(owner, fresh, json.loads(was), own)
+        self.say((), echo)
+
+
+def is_edited(state: DocumentState, owner: Any, path: Path) -> bool:
+    """Whether the list or dict ``owner`` at ``path`` is, locally, not what the server last said."""
+    was = None if state.known is None else state.known.text(path)
+    return was is not None and not _is_stored_as(owner.__rapyer_node__.spec_of(owner), owner, was)
+
+
+def adopt_text(owner: Any, spec: Any, text: bytes) -> bytes:
+    """Make ``owner`` what the server has as ``text``; returns that as this model writes it.
+
+    What the model does not accept is left alone: the next load will say so.
+    """
+    if spec.is_written(owner, text):
+        return text
+    try:
+        fresh = spec.validate_json(text)
+    except ValueError:
+        return text
+    owner.__rapyer_node__.adopt(owner, fresh)
+    return spec.to_json(owner)  # type: ignore[no-any-return]
+
+
+def tell(document: Any, state: DocumentState, path: Path, text: Any) -> None:
+    """The server has ``text`` at ``path``, whoever asked: local values that are not edited follow."""
+    if not path:
+        if text is not ABSENT:
+            document.__rapyer_node__.adopt_document(document, text)
+        return
+    known = state.known
+    node, at = document, 0
+    while at < len(path) - 1:
+        value = _held(node, path[at : at + 1])
+        if not _is_model(value):
+            break
+        node, at = value, at + 1
+    place = path[: at + 1]
+    kind = getattr(type(node), "__rapyer_node__", None)
+    now = local_text(document, place)
+    was = None if known is None else known.text(place)
+    edited = was is not None and not same_text(was, now)
+    whole = Noted(now if was is None else was)
+    whole.set(path[at + 1 :], text)
+    if known is not None:
+        known.say(path, text)
+    if edited or kind is None:
+        return
+    fresh = whole.text()
+    if fresh is ABSENT:
+        return
+    with suppress(ValueError):
+        kind.take(node, path[at], kind.child_spec(node, path[at]).validate_json(fresh))
+
+
+def _held(node: Any, path: Path) -> Any:
+    """What is held at ``path`` (through models), or :data:`ABSENT`."""
+    for segment in path:
+        kind = getattr(type(node), "__rapyer_node__", None)
+        try:
+            node = node.__dict__[segment] if kind is None else kind.raw(node, segment)
+        except (LookupError, AttributeError, TypeError):
+            return ABSENT
+    return node
+
+
+def _is_model(value: Any) -> bool:
+    return hasattr(type(value), "__pydantic_fields__")
+
+
+def _is_mutable(value: Any) -> bool:
+    from rapyer.state.wrapping import is_unchanging
+
+    return not is_unchanging(value)
+
+
+def _is_stored_as(spec: Any, value: Any, text: Any) -> bool:
+    return text is not ABSENT and same_text(spec.to_json(value), text)
+
+
+def same_text(a: Any, b: Any) -> bool:
+    """Whether two JSON texts (or :data:`ABSENT`) say the same, exactly."""
+    if a is ABSENT or b is ABSENT:
+        return a is b
+    return bool(a == b) or same_json(json.loads(a), json.loads(b))

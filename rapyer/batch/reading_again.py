@@ -1,0 +1,57 @@
+"""Reading lists and dicts again whose digest is not that of the local ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from rapyer import connections
+from rapyer.batch.arrival import Arrival, adopt_text
+from rapyer.batch.fate import lose
+from rapyer.paths import Path
+from rapyer.script.call import Primitive, Step, submit
+from rapyer.state.document import DocumentState, based
+from rapyer.state.node import find, key_of
+
+
+async def read_again(
+    document: Any, state: DocumentState, owners: Sequence[Any], edited: Collection[int]
+) -> None:
+    """Let the lists and dicts ``owners`` be what the server has. Sends EVALSHA (JSON.GET).
+
+    Of those with unsaved edits (``edited`` are their identities) only what the server has is taken down.
+    """
+    key = key_of(document)
+    found = [(owner, place[1]) for owner in owners if (place := find(owner)) is not None]
+    if not found:
+        return
+    reads: list[Step] = [(key, Primitive("read", path, (b"lenient",))) for _, path in found]
+    try:
+        session = connections.Session.of(document.__rapyer_node__.client(document))
+        stamp, texts = await submit(session, reads)
+    except BaseException as error:
+        lose(state, [path for _, path in found])
+        if isinstance(error, Exception):
+            return  # what was asked for is done; the next operation says what is wrong
+        raise
+    with based(state):
+        for (owner, path), text in zip(found, texts, strict=True):
+            _take_over(document, state, stamp, owner, path, text, id(owner) in edited)
+
+
+def _take_over(
+    document: Any,
+    state: DocumentState,
+    stamp: int,
+    owner: Any,
+    path: Path,
+    text: Any,
+    edited: bool,
+) -> None:
+    if text is None or find(owner) != (document, path):
+        lose(state, [path])
+        return
+    arrival = Arrival(document, state, stamp, applied=True)
+    arrival.path = path
+    spec = owner.__rapyer_node__.spec_of(owner)
+    arrival.say((), text if edited else adopt_text(owner, spec, text))

@@ -1,0 +1,218 @@
+"""After a batch was applied: its answers are taken over by every instance that took part, and handed out.
+
+Nothing is taken back here whatever happens: the server has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rapyer.batch.arrival import Arrival, tell
+from rapyer.batch.fate import applied_error, fate_is_unknown, lose
+from rapyer.batch.reading_again import read_again
+from rapyer.errors import AppliedError
+from rapyer.paths import Path
+from rapyer.state.document import document_state
+from rapyer.state.node import find
+
+if TYPE_CHECKING:
+    from rapyer.batch.batch import Batch
+    from rapyer.batch.change import QueuedOperation
+    from rapyer.batch.commit import Part
+
+
+_SAVING = ("set", "save")
+
+
+class Settling:
+    """The instances of all parts of a batch, from when it is sent until its answers are settled."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._states = {
+            id(document): document_state(document)
+            for part in parts
+            for document in part.documents()
+        }
+        for state in self._states.values():
+            state.flying += 1
+
+    def fail(self, error: BaseException) -> None:
+        """The batch was not applied, or nobody knows whether it was."""
+        for part in self._parts:
+            for _, operation in part.operations:
+                state = self._states[id(operation.document)]
+                if fate_is_unknown(error):
+                    lose(state, operation.change.places(operation.path))
+        self._land()
+
+    def _land(self) -> None:
+        for state in self._states.values():
+            state.land()
+
+    async def settle(self, batch: Batch) -> None:
+        """Bring local values in line with the answers. Sends EVALSHA where a list or dict has to be read again."""
+        problems: list[AppliedError] = []
+        try:
+            for part in self._parts:
+                for arrival in _PartSettling(part, batch, problems).settle():
+                    if arrival.stale:
+                        await read_again(
+                            arrival.document, arrival.state, arrival.stale, arrival.edited_stale
+                        )
+        finally:
+            self._land()
+        if problems:
+            raise problems[0]
+
+
+def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
+    """The operations on places that are written as a whole later on: their answers are outdated."""
+    found: set[int] = set()
+    saved: set[tuple[str, Path]] = set()
+    for index, operation in reversed(operations):
+        change, key, path = operation.change, operation.key, operation.path
+        if saved and any((key, path[:end]) in saved for end in range(len(path) + 1)):
+            found.add(index)
+        if change.touched is None:
+            saved.update((key, step.path) for step in operation.steps if step.code in _SAVING)
+    return found
+
+
+class _PartSettling:
+    """The answers of one server."""
+
+    def __init__(self, part: Part, batch: Batch, problems: list[AppliedError]) -> None:
+        self._part, self._batch, self._problems = part, batch, problems
+        self._position = part.first
+        self._outdated = _saved_over(part.operations)
+        documents = part.documents()
+        self._arrivals = {id(document): self._arrival(document) for document in documents}
+        keys: dict[str, list[Any]] = {}
+        for _, operation in part.operations:
+            instances = keys.setdefault(operation.key, [])
+            if all(instance is not operation.document for instance in instances):
+                instances.append(operation.document)
+        self._shared = {key: several for key, several in keys.items() if len(several) > 1}
+        for several in self._shared.values():
+            for document in several:
+                self._arrivals[id(document)].said = []
+
+    def _arrival(self, document: Any) -> Arrival:
+        state = document_state(document)
+        return Arrival(document, state, self._part.answer.stamp, applied=True)
+
+    def settle(self) -> list[Arrival]:
+        """Take over all answers; the lists and dicts that have to be read again are in what is returned."""
+        rest = []
+        for arrival in self._arrivals.values():
+            work = arrival.state.work
+            if work is not None and work.settle(self._batch):
+                rest.append(work)
+        for index, operation in self._part.operations:
+            self._settle_operation(index, operation)
+        self._settle_echoes()
+        self._settle_reads()
+        self._tell_the_other_instances()
+        for arrival in self._arrivals.values():
+            arrival.catch_up([n for n in arrival.state.news if n.stamp > arrival.stamp])
+        for work in rest:
+            work.rebase()
+            work.replay()
+        return list(self._arrivals.values())
+
+    def _settle_operation(self, index: int, operation: QueuedOperation) -> None:
+        start = self._position
+        self._position += len(operation.steps)
+        answers = self._part.answer.values[start : self._position]
+        change = operation.change
+        waiting = operation.answer
+        try:
+            if waiting is not None:
+                waiting.answered(change.decode(answers))
+            if change.echoes:
+                self._apply_to_known(operation)
+            elif index not in self._part.reads:
+                self._settle_change(operation, answers, outdated=index in self._outdated)
+        except Exception as error:
+            self._failed(operation, answers, error)
+
+    def _settle_change(
+        self, operation: QueuedOperation, answers: Sequence[Any], *, outdated: bool = False
+    ) -> None:
+        arrival = self._arrivals[id(operation.document)]
+        arrival.path, arrival.answers, arrival.outdated = operation.path, answers, outdated
+        operation.change.settle(arrival)
+
+    def _apply_to_known(self, operation: QueuedOperation) -> None:
+        """What is left of the change of a list or dict that is not there any more when the batch ends."""
+        owner = operation.change.owner
+        known = self._arrivals[id(operation.document)].state.known
+        if known is None or any(echoed is owner for _, echoed, _ in self._part.echoes):
+            return
+        place = known.covering(operation.path)
+        if place is None:
+            return
+        noted = known.places[place]
+        for step in operation.steps:
+            if step.rewrite is None:
+                noted.applied(step.code, step.path[len(place) :], step.args)
+            else:
+                noted.unknown = True
+
+    def _settle_echoes(self) -> None:
+        self._position = self._part.last
+        for document, owner, path in self._part.echoes:
+            arrival = self._arrivals[id(document)]
+            arrival.path, arrival.echo = path, self._part.answer.values[self._position]
+            self._position += 1
+            touched = self._batch.containers.get(id(owner))
+            arrival.edited = touched is not None and touched.edited
+            keys = None if touched is None else touched.keys
+            try:
+                arrival.settle_container(owner, None, keys)
+            except Exception as error:
+                lose(arrival.state, [path])
+                self._problems.append(
+                    applied_error(arrival.document, "the pipeline", [arrival.echo], error)
+                )
+
+    def _settle_reads(self) -> None:
+        operations = dict(self._part.operations)
+        for index in self._part.reads:
+            text = self._part.answer.values[self._position]
+            self._position += 1
+            operation = operations[index]
+            place = find(operation.change.owner)
+            if text is None or place is None:
+                continue
+            operation.path = place[1]
+            try:
+                self._settle_change(operation, [text])
+            except Exception as error:
+                self._failed(operation, [text], error)
+
+    def _tell_the_other_instances(self) -> None:
+        for several in self._shared.values():
+            for document in several:
+                said = self._arrivals[id(document)].said or []
+                facts: list[tuple[Path, Any]] = list(said)
+                self._arrivals[id(document)].said = None
+                for other in several:
+                    if other is not document:
+                        for path, text in facts:
+                            tell(other, document_state(other), path, text)
+
+    def _failed(self, operation: QueuedOperation, answers: Sequence[Any], error: Exception) -> None:
+        problem = applied_error(operation.document, operation.change.verb, answers, error)
+        problem.__cause__ = error
+        if operation.answer is not None:
+            operation.answer.failed(problem)
+        if operation.change.effect != "read":
+            lose(
+                self._arrivals[id(operation.document)].state,
+                operation.change.places(operation.path),
+            )
+            if operation.answer is None:
+                self._problems.append(problem)

@@ -1,0 +1,224 @@
+"""What the server last said of a document, for the places where the local value may be another.
+
+A place that is not written down here is, locally, what the server last said: that is so after a load or a
+save, operations keep it so, and whoever lets the two part writes down what was there before. They part
+where a field is edited, and wherever a mutable value was handed out (a list, a dict, a set …), which its
+holder may change without telling anybody. Places are paths through models: a list or dict is one place,
+with all that is in it. So there are never more of them than the document has fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rapyer.paths import Path
+from rapyer.schema.stored_form import CLASS_TAG
+from rapyer.script import in_python
+from rapyer.script.in_python import dumps
+
+if TYPE_CHECKING:
+    from rapyer.schema.spec import ValueSpec
+
+_OF_FIELDS = ("model", "typed-dict", "dataclass")
+ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "<nothing>"})()
+"""Stands where a text would, for a place where nothing is."""
+
+
+class Noted:
+    """One place: its JSON as the server has it, as text or parsed, whatever was needed last."""
+
+    __slots__ = ("_later", "_lazy", "_text", "_tree", "unknown")
+
+    def __init__(self, text: Any = None, lazy: tuple[ValueSpec, Any] | None = None) -> None:
+        self.unknown = False
+        """Whether a write was sent whose fate nobody knows."""
+        self._text = text
+        self._tree: Any = None
+        self._lazy = lazy
+        self._later: list[tuple[str, Path, tuple[bytes, ...]]] = []
+
+    def text(self, below: Path = ()) -> Any:
+        """The JSON text at ``below`` this place, or :data:`ABSENT`."""
+        if not below:
+            if self._text is None or self._later:
+                value = self.tree()
+                self._text = ABSENT if value is ABSENT else dumps(value)
+            return self._text
+        value = self.tree()
+        for segment in below:
+            try:
+                value = value[segment]
+            except (LookupError, TypeError):
+                return ABSENT
+        return dumps(value)
+
+    def tree(self) -> Any:
+        """The parsed JSON, or :data:`ABSENT`; not to be changed."""
+        if self._lazy is not None:
+            spec, value = self._lazy
+            self._lazy, self._text = None, spec.to_json(value)
+        if self._tree is None:
+            self._tree = self._text if self._text is ABSENT else json.loads(self._text)
+        if self._later:
+            later, self._later = self._later, []
+            for code, path, args in later:
+                self._apply(code, path, args)
+        return self._tree
+
+    def is_text(self, text: Any) -> bool:
+        """Whether ``text`` is written exactly as this place is; False says nothing."""
+        return bool(not self._later and self._text is not None and self._text == text)
+
+    def set(self, below: Path, text: Any) -> None:
+        """The server has ``text`` (:data:`ABSENT`: nothing) at ``below``."""
+        if not below:
+            self._text, self._tree, self._lazy = text, None, None
+            self._later.clear()
+            self.unknown = False
+            return
+        tree = self.tree()
+        if text is ABSENT:
+            self._remove(tree, below)
+        else:
+            self._apply("set", below, (text, b""))
+        self._text = None
+
+    def applied(self, code: str, below: Path, args: tuple[bytes, ...]) -> None:
+        """The server carried out a step of the script at ``below``. Carried out here when somebody asks."""
+        self._later.append((code, below, args))
+        if len(self._later) > 1000:
+            self.tree()
+
+    def _apply(self, code: str, below: Path, args: tuple[bytes, ...]) -> None:
+        try:
+            self._tree, _ = in_python.apply_to_tree(code, self._tree, below, args)
+        except in_python.Refusal:
+            self.unknown = True  # the server had something else there
+        self._text = None
+
+    @staticmethod
+    def _remove(tree: Any, below: Path) -> None:
+        for segment in below[:-1]:
+            try:
+                tree = tree[segment]
+            except (LookupError, TypeError):
+                return
+        if isinstance(tree, dict):
+            tree.pop(below[-1], None)
+
+
+class Known:
+    """The places of one document where local and server may differ."""
+
+    __slots__ = ("places",)
+
+    def __init__(self) -> None:
+        self.places: dict[Path, Noted] = {}
+
+    def covering(self, path: Path) -> Path | None:
+        """The place that ``path`` is or is in; None where local is what the server has."""
+        places = self.places
+        if places:
+            for end in range(len(path) + 1):
+                if path[:end] in places:
+                    return path[:end]
+        return None
+
+    def below(self, path: Path) -> list[Path]:
+        """The places inside ``path``."""
+        length = len(path)
+        return [place for place in self.places if len(place) > length and place[:length] == path]
+
+    def note(self, path: Path, noted: Noted) -> None:
+        """Write down the place ``path``, with all that is inside it."""
+        for place in self.below(path):
+            del self.places[place]
+        self.places[path] = noted
+
+    def text(self, path: Path) -> Any:
+        """What the server has at ``path``; None where local is that."""
+        place = self.covering(path)
+        return None if place is None else self.places[place].text(path[len(place) :])
+
+    def say(self, path: Path, text: Any) -> None:
+        """The server has ``text`` (:data:`ABSENT`: nothing) at ``path``."""
+        place = self.covering(path)
+        if place is not None:
+            self.places[place].set(path[len(place) :], text)
+            return
+        inside = self.below(path)
+        if inside:
+            whole = Noted(text)
+            for place in inside:
+                self.places[place].set((), whole.text(place[len(path) :]))
+
+    def lose(self, path: Path) -> None:
+        """Nobody knows what the server has at ``path`` now."""
+        place = self.covering(path)
+        if place is None:
+            noted = Noted(ABSENT)
+            self.note(path, noted)
+        else:
+            noted = self.places[place]
+        noted.unknown = True
+
+
+def same_json(a: Any, b: Any) -> bool:
+    """Whether two parsed JSON values are written alike: ``1``, ``1.0`` and ``true`` are not."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_json(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same_json(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b) and repr(a) == repr(b)
+
+
+def differences(spec: ValueSpec, before: Any, now: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """``(path, value now)`` of what differs, as deep as objects go; :data:`ABSENT` for what is gone.
+
+    Fields of models, typed dicts and dataclasses and entries of dicts are told apart where both values are
+    of one class. What a validator looks at as a whole is one value, as is a list.
+    """
+    if before is not ABSENT and now is not ABSENT and same_json(before, now):
+        return
+    parts = _parted(spec, before, now)
+    if parts is None:
+        yield path, now
+        return
+    for name in dict.fromkeys((*before, *now)):
+        yield from differences(
+            parts.child(name), before.get(name, ABSENT), now.get(name, ABSENT), (*path, name)
+        )
+
+
+def _parted(spec: ValueSpec, before: Any, now: Any) -> ValueSpec | None:
+    """The spec by which two objects are told apart field by field; None where they are not."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return None
+    if before.get(CLASS_TAG) != now.get(CLASS_TAG) or spec.has_validators:
+        return None if not _is_union(spec) else _common_arm(spec, before, now)
+    core = spec.core
+    if core["type"] == "dict":
+        return spec if spec.is_unlimited else None
+    if core["type"] in _OF_FIELDS and spec.field_names():
+        return spec
+    return None
+
+
+def _is_union(spec: ValueSpec) -> bool:
+    return spec.core["type"] in ("union", "tagged-union")
+
+
+def _common_arm(spec: ValueSpec, before: Any, now: Any) -> ValueSpec | None:
+    """The arm of a union that both values are of."""
+    try:
+        arms = [spec.of(spec.validate_json(dumps(value))) for value in (before, now)]
+    except ValueError:
+        return None
+    first, second = arms
+    if first.core is not second.core or _is_union(first):
+        return None
+    return _parted(first, before, now)
