@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -17,19 +17,20 @@ from rapyer.models.collection import Collection
 from rapyer.models.document_node import (
     DOCUMENT,
     AtomicModelKind,
-    forget_unread,
     identity,
     set_identity,
     with_identity,
 )
+from rapyer.models.dumping import plain, with_pk
 from rapyer.models.keys import document_pk
+from rapyer.models.loading import unread_fields
 from rapyer.models.metaclass import ModelMeta
 from rapyer.models.storage import Storage
 from rapyer.models.views import read_extra
 from rapyer.schema.refused import check_storable
-from rapyer.schema.stored_form import map_schemas, nullable_by_default
-from rapyer.state.document import document_state
-from rapyer.state.node import STATE, key_of, locate, parent_of, set_state
+from rapyer.schema.stored_form import nullable_by_default
+from rapyer.schema.walking import map_schemas
+from rapyer.state.node import STATE, key_of, locate, set_state
 from rapyer.state.wrapping import copy_natively
 from rapyer.types.scalars import Scalar
 
@@ -53,9 +54,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        marked = [
-            name for name, field in cls.__pydantic_fields__.items() if has_mark(field, KeyMark)
-        ]
+        marked = _key_fields(cls)
         if len(marked) > 1:
             raise ConfigurationError(
                 f"{cls.__name__} has more than one Key field: {', '.join(marked)}"
@@ -85,8 +84,10 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
                 return map_schemas(schema, accept_none)
             return schema
 
-        schema = cast(dict[str, Any], handler(source))
-        return cast(CoreSchema, accept_none(schema))
+        schema = accept_none(cast(dict[str, Any], handler(source)))
+        if hasattr(cls, "Meta") and cls.Meta.dump_pk and not _key_fields(cls):
+            schema = with_pk(schema, cls)
+        return cast(CoreSchema, schema)
 
     @classmethod
     def class_key_initials(cls) -> str:
@@ -110,8 +111,8 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
 
     @property
     def failed_fields(self) -> tuple[str, ...]:
-        """The ``SafeLoad`` fields whose stored value failed validation when this was loaded."""
-        return tuple(document_state(self).unread or ()) if parent_of(self) is None else ()
+        """The ``SafeLoad`` fields whose stored value failed validation, and that were not assigned since."""
+        return tuple(unread_fields(self))
 
     # -- attributes ------------------------------------------------------------------------------
 
@@ -128,7 +129,6 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
             field = cls.__pydantic_fields__.get(name)
             if field is not None:
                 assign_field(self, field, name, value)
-                forget_unread(self, name)
             elif (
                 self.__pydantic_extra__ is not None
                 and not hasattr(cls, name)
@@ -147,6 +147,21 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
                 if not name.startswith("_"):
                     value = getattr(self, name)
                     yield name, value.clone() if isinstance(value, Scalar) else value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        pk = identity(self)[0]
+        if pk is not None and type(self).__rapyer_key_field__ is None:
+            yield "pk", pk
+        yield from super().__repr_args__()
+
+    # -- dumps -----------------------------------------------------------------------------------
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Pydantic's ``model_dump``: plain Python values, whatever was read of the model before.
+
+        With ``RedisConfig(dump_pk=True)`` the pk of a model without a ``Key`` field is among them.
+        """
+        return plain(super().model_dump(**options))  # type: ignore[no-any-return]
 
     # -- copies ----------------------------------------------------------------------------------
 
@@ -167,3 +182,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
         pk, unread = state.pop(STATE)
         super().__setstate__(state)
         set_identity(self, pk, unread)
+
+
+def _key_fields(cls: type[BaseModel]) -> list[str]:
+    return [name for name, field in cls.__pydantic_fields__.items() if has_mark(field, KeyMark)]

@@ -35,7 +35,9 @@ class RedisConfig:
     ever; ``refresh_ttl``: whether reading or changing a document sets the full ``ttl`` again;
     ``safe_load_all``: stored values that fail validation load as None and are listed in
     ``failed_fields``; ``max_delete_per_transaction``: how many keys one command of ``delete_many``
-    carries.
+    carries; ``dump_pk``: whether dumps of a model without a ``Key`` field hold its pk as ``pk``, and
+    validation takes it back, so that what was sent elsewhere is still that document (to be set where
+    the class is defined).
     """
 
     redis: Any = None
@@ -43,6 +45,7 @@ class RedisConfig:
     refresh_ttl: bool = False
     safe_load_all: bool = False
     max_delete_per_transaction: int = DEFAULT_MAX_DELETE
+    dump_pk: bool = False
 
 
 _client_in_use: ContextVar[Any] = ContextVar("rapyer_client", default=None)

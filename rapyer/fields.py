@@ -1,6 +1,7 @@
 """Annotations that say something about a field besides its type: ``Key``, ``Index``, ``SafeLoad``.
 
-All of them are ``Annotated`` with a marker; ``Key[str]`` and ``Annotated[str, KeyMark()]`` are the same.
+All of them are ``Annotated`` with a marker: ``Key[str]``, ``Annotated[str, Key()]``, ``Annotated[str, Key]`` and
+``Annotated[str, KeyMark()]`` are the same.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ else:
     class _Marked:
         mark: Any
 
+        def __new__(cls) -> Any:
+            return cls.mark
+
         def __class_getitem__(cls, annotation: Any) -> Any:
             return Annotated[annotation, cls.mark]
 
@@ -64,4 +68,11 @@ class RapyerKey(str):
 
 def has_mark(field: Any, mark: type) -> bool:
     """Whether a Pydantic ``FieldInfo`` carries a marker of this type."""
-    return any(isinstance(entry, mark) for entry in field.metadata)
+    return any(is_mark(entry, mark) for entry in field.metadata)
+
+
+def is_mark(entry: Any, mark: type) -> bool:
+    """Whether something that stands in an ``Annotated`` is a marker of this type, or what makes one."""
+    return isinstance(entry, mark) or (
+        isinstance(entry, type) and isinstance(entry.__dict__.get("mark"), mark)
+    )

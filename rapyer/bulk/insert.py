@@ -29,7 +29,7 @@ from rapyer.models.storage import written
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer.state.node import STATE
 
 if TYPE_CHECKING:

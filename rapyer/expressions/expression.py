@@ -21,7 +21,8 @@ from pydantic import BaseModel
 
 from rapyer.errors import ExpressionError
 from rapyer.paths import Path, field_path
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "startswith"]
 Model: TypeAlias = "type[BaseModel] | None"

@@ -17,7 +17,7 @@ from rapyer.errors import ExpressionError, UnknownFieldError
 from rapyer.expressions.expression import Operator
 from rapyer.paths import field_path
 from rapyer.schema.spec import ValueSpec, any_spec
-from rapyer.schema.stored_form import Schema, map_schemas
+from rapyer.schema.walking import Schema, map_schemas
 from rapyer.state.wrapping import native
 
 _SEQUENCES = ("list", "tuple", "set", "frozenset")

@@ -27,7 +27,7 @@ from rapyer.expressions.expression import (
     Or,
 )
 from rapyer.expressions.operands import kinds
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from rapyer.batch.batch import current_batch, edit
 from rapyer.batch.change import Change
 from rapyer.errors import RapyerError
 from rapyer.paths import Path
-from rapyer.schema.spec import ValueSpec, field_spec
+from rapyer.schema.of_models import field_spec
+from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.state.document import capture
 from rapyer.state.known import ABSENT

@@ -11,7 +11,8 @@ from rapyer.batch.change import Change
 from rapyer.errors import ConflictError
 from rapyer.models.loading import load_document
 from rapyer.paths import Path
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.script.in_python import dumps
 from rapyer.state.document import document_state, local_text

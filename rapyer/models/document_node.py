@@ -81,13 +81,6 @@ def _refuse_key_change(
         raise key_change(document, stored or pk_of(document), "another value")
 
 
-def forget_unread(model: Any, name: str) -> None:
-    """The field ``name`` is assigned: what could not be read of it is replaced now."""
-    state = state_of(model)
-    if state is not None and state.parent is None and state.unread and name in state.unread:
-        state.unread = {other: text for other, text in state.unread.items() if other != name}
-
-
 def identity(model: Any) -> tuple[str | None, dict[str, Any] | None]:
     """What a copy keeps of a document's state: the pk, and what could not be read of it."""
     state = state_of(model)

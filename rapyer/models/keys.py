@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from rapyer.errors import InvalidValueError
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer.state.document import document_state
 from rapyer.state.node import state_of
 

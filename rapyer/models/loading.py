@@ -11,12 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from rapyer.fields import SafeLoadMark, has_mark
 from rapyer.models.keys import note_key_field
 from rapyer.schema.document_errors import document_error
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
+from rapyer.schema.walking import ANY, Schema, unwrapped_once
 from rapyer.script.in_python import dumps
 from rapyer.state.document import DocumentState
 from rapyer.state.known import Known
@@ -58,14 +61,31 @@ def _load(cls: type[Model], spec: ValueSpec, start: int, key: str, text: bytes) 
     return model  # type: ignore[no-any-return]
 
 
-def with_unread(model: Any, text: bytes) -> bytes:
-    """``text`` of ``model`` in which fields that could not be read keep what is stored."""
+def unread_fields(model: Any) -> dict[str, str | None]:
+    """The ``SafeLoad`` fields of ``model`` that could not be read, with what is stored; None where nothing is.
+
+    A field that was assigned since is none of them, until the assignment is taken back.
+    """
     state = state_of(model)
     unread = None if state is None or state.parent is not None else state.unread
     if not unread:
+        return {}
+    return {
+        name: text for name, text in unread.items() if name not in model.__pydantic_fields_set__
+    }
+
+
+def with_unread(model: Any, text: bytes) -> bytes:
+    """``text`` of ``model`` in which fields that could not be read keep what is stored."""
+    unread = unread_fields(model)
+    if not unread:
         return text
     content = json.loads(text)
-    content.update({name: value for name, value in unread.items() if content.get(name) is None})
+    for name, stored in unread.items():
+        if stored is None:
+            content.pop(name, None)
+        else:
+            content[name] = json.loads(stored)
     return dumps(content)
 
 
@@ -81,43 +101,52 @@ def safe_fields(cls: type[Storage]) -> set[str]:
 
 def _load_safely(
     cls: type[Model], spec: ValueSpec, key: str, text: bytes, error: ValidationError
-) -> tuple[BaseModel, dict[str, Any]]:
+) -> tuple[BaseModel, dict[str, str | None]]:
     """The document with the failing ``SafeLoad`` fields as None, if they are all that fails."""
     failing = {entry["loc"][0] for entry in error.errors(include_url=False) if entry["loc"]}
     if not failing or not failing <= safe_fields(cls):
         raise document_error(key, error) from error
     content = json.loads(text)
-    kept = {name: value for name, value in content.items() if name not in failing}
+    unread = {
+        name: _taken_out(content, name, field)
+        for name, field in cls.__pydantic_fields__.items()
+        if name in failing
+    }
     lenient = _without_fields(spec, failing)
     try:
-        model: Any = lenient.validate_json(json.dumps(kept, ensure_ascii=False))
+        model: Any = lenient.validate_json(dumps(content))
     except ValidationError as again:
         raise document_error(key, again) from again
-    unread = {name: content[name] for name in cls.__pydantic_fields__ if name in failing}
     return model, unread
+
+
+def _taken_out(content: dict[str, Any], name: str, field: FieldInfo) -> str | None:
+    """The text of what is stored of a field, under its name or an older one; None where nothing is."""
+    alias = field.validation_alias
+    older = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    for one in (name, *older):
+        if isinstance(one, str) and one in content:
+            return dumps(content.pop(one)).decode()
+    return None
 
 
 def _without_fields(spec: ValueSpec, names: set[Any]) -> ValueSpec:
     """``spec`` in which the fields ``names`` default to None, whatever they say themselves."""
+    nothing = {
+        "type": "model-field",
+        "schema": {"type": "default", "schema": ANY, "default": None},
+    }
 
-    def relax(schema: dict[str, Any]) -> dict[str, Any]:
+    def relax(schema: Schema) -> Schema:
         if schema["type"] == "model-fields":
-            nothing = {
-                "type": "model-field",
-                "schema": {"type": "default", "schema": {"type": "any"}, "default": None},
-            }
             fields = {
                 name: nothing if name in names else field
                 for name, field in schema["fields"].items()
             }
             return {**schema, "fields": fields}
-        if schema["type"] == "definition-ref":
-            return relax(spec.definitions[schema["schema_ref"]])
-        if "schema" in schema:
-            return {
-                **{k: v for k, v in schema.items() if k != "ref"},
-                "schema": relax(schema["schema"]),
-            }
-        return schema
+        inner = unwrapped_once(schema, spec.definitions)
+        if schema["type"] == "definition-ref" and inner is not None:
+            return relax({name: value for name, value in inner.items() if name != "ref"})
+        return {**schema, "schema": relax(schema["schema"])} if "schema" in schema else schema
 
     return ValueSpec(relax(spec.schema), spec.definitions, spec.config)

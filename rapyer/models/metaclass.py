@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import Any, dataclass_transform
 
-from pydantic import BaseModel, Field, PrivateAttr
-from pydantic._internal._model_construction import build_lenient_weakvaluedict
-from pydantic._internal._typing_extra import parent_frame_namespace
+from pydantic import Field, PrivateAttr
 
 from rapyer.config import as_config
 from rapyer.errors import UnknownFieldError
 from rapyer.models.live_fields import building_class, install_fields
-from rapyer.schema.spec import SPEC_ATTRIBUTE
-
-if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass as _PydanticMeta
-else:
-    _PydanticMeta = type(BaseModel)
+from rapyer.schema.of_models import SPEC_ATTRIBUTE
+from rapyer.schema.pydantic_internals import ModelMetaclass, resolve_where_defined
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
-class ModelMeta(_PydanticMeta):
+class ModelMeta(ModelMetaclass):
     """Pydantic's metaclass, plus live fields and the registry."""
 
     def __new__(
@@ -28,11 +22,7 @@ class ModelMeta(_PydanticMeta):
     ) -> Any:
         # Meta is configuration, not a field: Pydantic does not see it
         meta = namespace.pop("Meta", None)
-        if kwargs.get("__pydantic_reset_parent_namespace__", True):
-            # Pydantic would take this frame for the one that the class is defined in
-            surroundings = build_lenient_weakvaluedict(parent_frame_namespace())
-            namespace["__pydantic_parent_namespace__"] = surroundings
-            kwargs["__pydantic_reset_parent_namespace__"] = False
+        resolve_where_defined(namespace, kwargs)
         namespace.get("__annotations__", {}).pop("Meta", None)
         token = building_class.set(True)
         try:
@@ -41,6 +31,8 @@ class ModelMeta(_PydanticMeta):
             building_class.reset(token)
         if meta is not None:
             type.__setattr__(cls, "Meta", as_config(meta, name))
+            if cls.Meta.dump_pk:  # which the schema has a part in
+                cls.model_rebuild(force=True, raise_errors=False, _types_namespace={})
         install_fields(cls)
         type.__setattr__(cls, SPEC_ATTRIBUTE, None)  # not that of its base
         return cls

@@ -9,14 +9,8 @@ from pydantic import BaseModel
 
 from rapyer.batch.batch import current_batch
 from rapyer.errors import DetachedError
-from rapyer.schema.spec import (
-    ValueSpec,
-    any_spec,
-    field_spec,
-    fields_with_models,
-    model_spec,
-    native_class,
-)
+from rapyer.schema.of_models import field_spec, fields_with_models, model_spec, native_class
+from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.state.node import Node, NodeKind, adopted, find, link, parent_of, set_state, state_of
 from rapyer.state.wrapping import handed_out, is_unchanging, live, native
 from rapyer.types.scalars import Scalar

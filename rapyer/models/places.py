@@ -21,7 +21,8 @@ from rapyer.models.node import ModelNode
 from rapyer.models.raw import RawDocument
 from rapyer.models.whole import DocumentSaved
 from rapyer.paths import Path, format_target
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.state.node import Document, key_of
 from rapyer.state.wrapping import native

@@ -18,7 +18,7 @@ from rapyer.batch.perform import perform
 from rapyer.models.assignment import assign_extra, assign_field, delete_field, set_fields
 from rapyer.models.live_fields import LiveField
 from rapyer.models.node import ModelNode, hand_out
-from rapyer.schema.spec import model_spec, native_class
+from rapyer.schema.of_models import model_spec, native_class
 from rapyer.state.node import (
     STATE,
     find,
@@ -72,6 +72,10 @@ class View(Embedded):
 
     if TYPE_CHECKING:
         __dict__: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # a view is made behind the user's back: hooks of the plain class are not for it
+        pass
 
     def __setattr__(self, name: str, value: Any) -> None:
         model: Any = self
@@ -175,9 +179,34 @@ def make_view_class(cls: type[BaseModel]) -> type[BaseModel]:
         **{name: LiveField(name) for name in cls.__pydantic_fields__},
     }
     model_spec(cls)  # which the view inherits
-    metaclass: Any = type(cls)
+    mine, theirs = View.__mro__[:-1], cls.__mro__
+
+    class Hidden(type(cls)):  # type: ignore[misc]
+        """The metaclass of ``cls`` for a class that is not among its bases' subclasses."""
+
+        def mro(self) -> list[type]:
+            return [self, *mine, *(base for base in theirs if base not in mine)]
+
     new: Any = type.__new__
-    made: type[BaseModel] = new(metaclass, cls.__name__, (View, cls), namespace)
+    made: type[BaseModel] = new(Hidden, cls.__name__, (View, cls), namespace)
+    made.__bases__ = (View, _layout_of(cls))
+    return made
+
+
+def _layout_of(cls: type[BaseModel]) -> type[BaseModel]:
+    """A class of nobody's whose instances are laid out as those of ``cls``.
+
+    A view class has it for a base, so that ``cls.__subclasses__()`` knows of no view.
+    """
+    new: Any = type.__new__
+    made: type[BaseModel] = BaseModel
+    for layer in reversed(cls.__mro__):
+        if issubclass(layer, BaseModel) and layer is not BaseModel:
+            slots = layer.__dict__.get("__slots__")
+            namespace = {"__rapyer_native__": BaseModel, "__module__": __name__}
+            if slots is not None:
+                namespace["__slots__"] = slots
+            made = new(type(BaseModel), "_Layout", (made,), namespace)
     return made
 
 

@@ -1,7 +1,8 @@
 """What an annotation says about a value: how it is validated, stored, navigated and described.
 
-:class:`ValueSpec` compiles and walks the document schemas of :mod:`rapyer.schema.stored_form`. Values are only
-converted here; where they live and how they reach the server is not this module's business.
+:class:`ValueSpec` compiles the document schemas of :mod:`rapyer.schema.stored_form` and walks them. Values are
+only converted here; where they live and how they reach the server is not this module's business. The specs
+of classes and their fields are in :mod:`rapyer.schema.of_models`.
 """
 
 from __future__ import annotations
@@ -10,45 +11,21 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
 
 from rapyer.errors import InvalidValueError
+from rapyer.paths import Path
+from rapyer.schema import constraints, walking, wording
+from rapyer.schema.constraints import Bounds
+from rapyer.schema.marks import count_subclasses, incomplete_subclasses
 from rapyer.schema.numbers import is_fragile
-from rapyer.schema.stored_form import (
-    POLYMORPHIC,
-    STORED_CONFIG,
-    Schema,
-    bounded_schema,
-    count_subclasses,
-    document_schema,
-    loading_schema,
-    mentions,
-    patient_schema,
-)
+from rapyer.schema.reading_form import Reading, bounded, differs, patient
+from rapyer.schema.stored_form import STORED_CONFIG, Stored, standing_alone
+from rapyer.schema.walking import ANY, Schema
 
-SPEC_ATTRIBUTE = "__rapyer_spec__"
-
-
-class Bounds(NamedTuple):
-    """The constraints of a number that the server itself can hold; empty text does not bind."""
-
-    ge: str = ""
-    gt: str = ""
-    le: str = ""
-    lt: str = ""
-
-
-_TRANSPARENT = (
-    "default",
-    "nullable",
-    "function-before",
-    "function-after",
-    "function-wrap",
-    "custom-error",
-)
 _PYTHON_TYPES: dict[str, type] = {
     "str": str,
     "int": int,
@@ -61,102 +38,142 @@ _PYTHON_TYPES: dict[str, type] = {
     "typed-dict": dict,
 }
 _JSON_ARGUMENTS = (
-    "list",
-    "dict",
-    "model",
-    "typed-dict",
-    "tagged-union",
-    "tuple",
-    "set",
-    "frozenset",
-    "dataclass",
+    *walking.SEQUENCES,
+    *walking.MAPPINGS,
+    *("model", "typed-dict", "tagged-union", "tuple", "named-tuple", "dataclass"),
 )
-_ANY: Schema = {"type": "any"}
+_OF_CLASSES = ("model", "enum", "dataclass")
+
+
+class Origin:
+    """The document that specs are parts of: it notices subclasses that were defined since.
+
+    ``make`` makes its schema anew; the names in ``definitions`` stay, what they stand for may change.
+    """
+
+    __slots__ = ("_count", "_make", "_waiting", "definitions", "nested", "version")
+
+    def __init__(self, stored: Stored, make: Callable[[], Stored]) -> None:
+        self.definitions = dict(stored.definitions)
+        self.version = 0
+        self._make = make
+        self._note(stored)
+
+    def _note(self, stored: Stored) -> None:
+        self.nested = stored.nested
+        self._count = count_subclasses(stored.nested)
+        self._waiting = incomplete_subclasses(stored.nested)
+
+    def current(self) -> int:
+        """The version that holds now."""
+        if self._count != count_subclasses(self.nested) or (
+            self._waiting and any(cls.__pydantic_complete__ for cls in self._waiting)
+        ):
+            stored = self._make()
+            self.definitions.update(stored.definitions)
+            self._note(stored)
+            self.version += 1
+        return self.version
 
 
 class ValueSpec:
     """What one annotation says about one value.
 
     ``schema`` is the document schema of the value, ``core`` the part of it that describes the value
-    itself when wrappers (defaults, None, validators, unions) are peeled off.
+    itself when wrappers (defaults, None, validators, unions) are peeled off. ``config`` is the configuration
+    of the model that the value is a field of.
     """
 
-    def __init__(self, schema: Schema, definitions: dict[str, Schema], config: Schema) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        definitions: dict[str, Schema],
+        config: Schema,
+        origin: Origin | None = None,
+        *,
+        in_union: bool = False,
+    ) -> None:
         self.schema = schema
         self.definitions = definitions
         self.config = config
-        self.source: Schema | None = None
-        self.nested: tuple[type[BaseModel], ...] = ()
-        self.subclasses = 0
-        self.model_fields: tuple[str, ...] | None = None
+        self._origin = origin if origin is not None and origin.nested else None
+        self._version = 0 if origin is None else origin.version
+        self._in_union = in_union
         self._children: dict[Any, ValueSpec] = {}
+
+    def _agree(self) -> None:
+        """Forget what was made before a nested class got a subclass."""
+        origin = self._origin
+        if origin is not None and self._version != origin.current():
+            self._version = origin.version
+            self._children = {}
+            for name in _MADE:
+                self.__dict__.pop(name, None)
 
     # -- compiling -------------------------------------------------------------------------------
 
-    def _complete(self, schema: Schema) -> CoreSchema:
-        if self.definitions:
-            schema = {
-                "type": "definitions",
-                "schema": schema,
-                "definitions": list(self.definitions.values()),
-            }
-        return cast(CoreSchema, schema)
+    def _compile(self, change: Callable[[Schema], Schema] | None) -> SchemaValidator:
+        definitions, schema = self.definitions, self.schema
+        if change is not None:
+            definitions = walking.reachable(schema, definitions)
+            definitions = {name: _named(name, inner, change) for name, inner in definitions.items()}
+            schema = change(schema)
+        made = walking.complete(schema, definitions)
+        return SchemaValidator(cast(CoreSchema, made), self._core_config(), _use_prebuilt=False)
 
     def _core_config(self) -> Any:
         return {**self.config, **STORED_CONFIG}
 
     @cached_property
-    def _compiled(self) -> SchemaValidator:
-        return SchemaValidator(
-            self._complete(self.schema), self._core_config(), _use_prebuilt=False
-        )
-
-    @cached_property
     def _validator(self) -> SchemaValidator:
-        return self._changed(bounded_schema)._compiled
+        return self._compile(bounded)
 
     @cached_property
     def _loader(self) -> SchemaValidator:
-        schemas = (self.schema, *self.definitions.values())
-        if all(any(mentions(schema, kind) for schema in schemas) for kind in ("bytes", "function")):
-            return self._changed(loading_schema)._compiled
-        return self._compiled
+        return self._compile(self._reading if differs(self.schema, self.definitions) else None)
+
+    @cached_property
+    def _reading(self) -> Callable[[Schema], Schema]:
+        return Reading(self.schema, self.definitions)
 
     @cached_property
     def _patient_loader(self) -> SchemaValidator:
-        return self._changed(patient_schema)._loader
-
-    def _changed(self, change: Callable[[Schema], Schema]) -> ValueSpec:
-        definitions = {name: change(schema) for name, schema in self.definitions.items()}
-        return ValueSpec(change(self.schema), definitions, self.config)
+        reading = self._reading
+        return self._compile(lambda schema: patient(reading(schema)))
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
-        return SchemaSerializer(
-            self._complete(self.schema), self._core_config(), _use_prebuilt=False
-        )
+        made = walking.complete(self.schema, self.definitions)
+        return SchemaSerializer(cast(CoreSchema, made), self._core_config(), _use_prebuilt=False)
 
     # -- converting ------------------------------------------------------------------------------
 
     def validate_python(self, value: Any) -> Any:
         """The native value that ``value`` stands for; raises :class:`pydantic.ValidationError`."""
+        self._agree()
         return self._validator.validate_python(value)
 
     def validate_json(self, text: bytes | str) -> Any:
-        """The native value that stored JSON ``text`` stands for; raises ``ValidationError``."""
+        """The native value that stored JSON ``text`` stands for; raises ``ValidationError``.
+
+        A field is looked for under its own name; where that is absent, under the names that its
+        ``validation_alias`` allows.
+        """
+        self._agree()
         try:
-            return self._loader.validate_json(text, by_alias=False, by_name=True)
+            return self._loader.validate_json(text, by_alias=True, by_name=False)
         except ValidationError as error:
             if not any(entry["type"].startswith("datetime") for entry in error.errors()):
                 raise
-            return self._patient_loader.validate_json(text, by_alias=False, by_name=True)
+            return self._patient_loader.validate_json(text, by_alias=True, by_name=False)
 
     def validate_assignment(self, model: BaseModel, name: str, value: Any) -> Any:
         """Pydantic's validation of one assignment, field and model validators included."""
+        self._agree()
         return self._validator.validate_assignment(model, name, value)
 
     def to_json(self, value: Any) -> bytes:
-        """The stored form of ``value``.
+        """The stored form of ``value``, whatever of it is written: with the mark of a subclass.
 
         Raises :class:`~rapyer.errors.InvalidValueError` for what JSON in Redis cannot hold exactly.
         """
@@ -166,6 +183,7 @@ class ValueSpec:
 
     def is_written(self, value: Any, text: bytes) -> bool:
         """Whether ``text``, which is stored, is the stored form of ``value``."""
+        self._agree()
         try:
             return self._serializer.to_json(value, by_alias=False, warnings=False) == text
         except ValueError:
@@ -177,6 +195,7 @@ class ValueSpec:
         return data, is_fragile(data)
 
     def _written(self, value: Any) -> bytes:
+        self._agree()
         try:
             return self._serializer.to_json(value, by_alias=False, warnings=False)
         except ValueError as error:
@@ -199,6 +218,7 @@ class ValueSpec:
             return self.validate_json(_as_json(text))
         if self.python_type in (str, bytes):
             return self.validate_python(text)
+        self._agree()
         try:
             return self._validator.validate_strings(cast(Any, text))
         except ValueError:
@@ -208,70 +228,49 @@ class ValueSpec:
 
     # -- navigating ------------------------------------------------------------------------------
 
-    def peel(self, schema: Schema, value: Any = None) -> Schema:
-        """``schema`` without its wrappers; of a union the arm that describes ``value``, when given."""
-        while True:
-            kind = schema["type"]
-            if kind == "definition-ref":
-                schema = self.definitions[schema["schema_ref"]]
-            elif kind == "definitions" or kind in _TRANSPARENT:
-                schema = schema["schema"]
-            elif kind == "lax-or-strict":
-                schema = schema["lax_schema"]
-            elif kind == "json-or-python":
-                schema = schema["python_schema"]
-            elif kind == "chain":
-                schema = schema["steps"][-1]
-            elif kind == "tagged-union" and POLYMORPHIC in schema.get("metadata", ()):
-                schema = schema["metadata"][POLYMORPHIC]
-            elif kind in ("union", "tagged-union") and value is not None:
-                arm = self._arm(schema, value)
-                if arm is None:
-                    return schema
-                schema = arm
-            else:
-                return schema
-
     def _arms(self, schema: Schema) -> Iterator[Schema]:
-        choices = schema["choices"]
-        for choice in choices.values() if isinstance(choices, dict) else choices:
-            yield choice[0] if isinstance(choice, tuple) else choice
-
-    def _arm(self, schema: Schema, value: Any) -> Schema | None:
-        fitting = []
-        for arm in self._arms(schema):
-            core = self.peel(arm, value)
-            if core["type"] == "model":
-                if isinstance(value, core["cls"]):
-                    fitting.append(arm)
-            elif isinstance(value, _PYTHON_TYPES.get(core["type"], object)):
-                fitting.append(arm)
-        if len(fitting) > 1:
-            for arm in fitting:
-                try:
-                    self._derived(arm).validate_python(value)
-                except ValueError:
-                    continue
-                return arm
-        return fitting[0] if fitting else None
+        return walking.arms(schema)
 
     @cached_property
     def core(self) -> Schema:
-        return self.peel(self.schema)
+        return walking.peel(self.schema, self.definitions)
 
     def of(self, value: Any) -> ValueSpec:
         """This spec narrowed to the arm of a union that describes ``value``."""
-        if self.core["type"] not in ("union", "tagged-union"):
+        if not walking.is_union(self.core):
             return self
-        return self._derived(self.peel(self.schema, value))
+        fitting = [arm for arm in walking.arms(self.core) if self._may_be(arm, value)]
+        specs = [self._derived(arm, in_union=True).of(value) for arm in fitting]
+        if len(specs) > 1:
+            specs = [spec for spec in specs if spec._takes(value)] or specs
+        return specs[0] if specs else self
 
-    def _derived(self, schema: Schema) -> ValueSpec:
-        return ValueSpec(schema, self.definitions, self.config)
+    def _may_be(self, arm: Schema, value: Any) -> bool:
+        core = walking.peel(arm, self.definitions)
+        if walking.is_union(core):
+            return any(self._may_be(inner, value) for inner in walking.arms(core))
+        if core["type"] == "model":
+            return isinstance(value, core["cls"])
+        return isinstance(value, _PYTHON_TYPES.get(core["type"], object))
+
+    def _takes(self, value: Any) -> bool:
+        try:
+            self.validate_python(value)
+        except ValueError:
+            return False
+        return True
+
+    def _derived(
+        self, schema: Schema, config: Schema | None = None, *, in_union: bool = False
+    ) -> ValueSpec:
+        config = self.config if config is None else config
+        return ValueSpec(schema, self.definitions, config, self._origin, in_union=in_union)
 
     def _child(self, cache_key: Any, schema: Schema | None) -> ValueSpec:
+        self._agree()
         spec = self._children.get(cache_key)
         if spec is None:
-            spec = self._children[cache_key] = self._derived(_ANY if schema is None else schema)
+            spec = self._children[cache_key] = self._derived(ANY if schema is None else schema)
         return spec
 
     @property
@@ -286,46 +285,111 @@ class ValueSpec:
 
     @property
     def key(self) -> ValueSpec:
-        """The spec of a dict's keys."""
-        return self._child("key", self.core.get("keys_schema") or {"type": "str"})
-
-    def _fields(self) -> dict[str, Schema]:
+        """The spec of a dict's keys; of a typed dict, the names that it may have."""
         core = self.core
-        if core["type"] == "model":
-            core = self.peel(core["schema"])
-        fields = core.get("fields")
-        return fields if isinstance(fields, dict) else {}
+        if core["type"] == "typed-dict" and core.get("extra_behavior") != "allow":
+            return self._child(str, {"type": "literal", "expected": self.field_names()})
+        return self._child(str, core.get("keys_schema") or {"type": "str"})
+
+    @cached_property
+    def _fields(self) -> dict[str, Schema]:
+        return walking.fields_of(self.core, self.definitions)
 
     @cached_property
     def extras(self) -> ValueSpec | None:
         """The spec of a model's extra fields, where something is said of them."""
         core = self.core
         if core["type"] == "model":
-            core = self.peel(core["schema"])
+            core = walking.peel(core["schema"], self.definitions)
         schema = core.get("extras_schema")
         return None if schema is None else self._derived(schema)
 
     def field_names(self) -> list[str]:
         """The names of a model's (or typed dict's) fields; empty for anything else."""
-        return list(self._fields())
+        return list(self._fields)
 
     def field(self, name: str) -> ValueSpec:
         """The spec of a model's field."""
+        self._agree()
         spec = self._children.get(name)
         if spec is None:
-            spec = self._children[name] = self._derived(self._fields()[name]["schema"])
+            config = walking.config_of(self.core)
+            schema = standing_alone(self._fields[name], self.core.get("cls"))
+            spec = self._children[name] = self._derived(schema, config)
         return spec
 
     def child(self, segment: str | int) -> ValueSpec:
-        """The spec of what ``segment`` leads to; accepts anything where nothing is known."""
+        """The spec of what ``segment`` leads to; accepts anything where nothing is known.
+
+        Where the value may be one of several (a union, subclasses), that of the first that has such a
+        part.
+        """
+        self._agree()
         kind = self.core["type"]
         if kind == "list" and isinstance(segment, int):
             return self.item
         if kind == "dict":
             return self.value
-        if isinstance(segment, str) and segment in self._fields():
+        if isinstance(segment, str) and segment in self._fields:
             return self.field(segment)
+        for spec in self._alternatives:
+            child = spec.child(segment)
+            if child.schema is not ANY:
+                return child
         return self._child(object, None)
+
+    @cached_property
+    def _alternatives(self) -> list[ValueSpec]:
+        """The arms of a union; the subclasses of a declared class."""
+        choices = next(
+            (
+                layer
+                for layer in walking.layers(self.schema, self.definitions)
+                if layer["type"] in ("union", "tagged-union")
+            ),
+            None,
+        )
+        if choices is None:
+            return []
+        declared = choices.get("metadata", {}).get(walking.DECLARED)
+        return [self._derived(arm) for arm in walking.arms(choices) if arm is not declared]
+
+    def at(self, path: Path) -> ValueSpec:
+        """The spec of the place at ``path`` below this value, through fields, items and entries."""
+        spec = self
+        for segment in path:
+            spec = spec.child(segment)
+        return spec
+
+    def guard(self, path: Path) -> int | None:
+        """How much of ``path`` leads to the outermost value that has to be validated again as a whole.
+
+        0 is the value of this spec (the document), None the ordinary case: nobody looks at more than the
+        place that changes. A model or dataclass with validators or an initialiser of its own, a validator
+        or serializer around a list or dict, and a union of several containers look at everything below
+        them. (What looks at the place itself is said by :attr:`bounds`, :attr:`constrained`,
+        :attr:`has_validators` and :attr:`is_unlimited` of its own spec.)
+
+        The value is validated again by ``spec.at(path[:guard]).validate_json`` of its changed text;
+        ``validate_python`` takes instances of models as they are.
+        """
+        self._agree()
+        if not self._has_guards:
+            return None
+        spec = self
+        for depth, segment in enumerate(path):
+            if spec._looks_at_whole:
+                return depth
+            spec = spec.child(segment)
+        return None
+
+    @cached_property
+    def _has_guards(self) -> bool:
+        return constraints.has_any(self.schema, self.definitions)
+
+    @cached_property
+    def _looks_at_whole(self) -> bool:
+        return constraints.looks_at_whole(self.schema, self.definitions)
 
     # -- describing ------------------------------------------------------------------------------
 
@@ -333,10 +397,8 @@ class ValueSpec:
     def python_type(self) -> type:
         """The builtin type of the value, its model class, or ``object`` where that is not known."""
         core = self.core
-        if core["type"] in ("model", "enum", "dataclass"):
+        if core["type"] in _OF_CLASSES:
             return cast(type, core["cls"])
-        if core["type"] == "any":
-            return object
         return _PYTHON_TYPES.get(core["type"], object)
 
     @property
@@ -347,44 +409,32 @@ class ValueSpec:
     @cached_property
     def accepts_none(self) -> bool:
         """Whether None is a valid value."""
-        schema = self.schema
-        while schema["type"] in ("default", "function-before", "function-after", "function-wrap"):
-            schema = schema["schema"]
-        if schema["type"] == "union":
-            return any(self.peel(arm)["type"] == "none" for arm in self._arms(schema))
-        return schema["type"] in ("nullable", "any", "none")
+        return walking.accepts_none(self.schema, self.definitions)
 
     @cached_property
     def has_validators(self) -> bool:
-        """Whether functions of the user's take part in validating the value as a whole."""
-        schema = self.schema
-        while schema is not self.core:
-            if schema["type"].startswith("function-") or schema["type"] in ("chain", "union"):
-                return True
-            inner = schema.get("schema")
-            if inner is None:
-                return False
-            schema = inner
-        return False
+        """Whether functions of the user's take part in validating or writing the value as a whole."""
+        return constraints.calls_the_user(self.schema, self.definitions)
 
     @cached_property
     def bounds(self) -> Bounds | None:
-        """The bounds of a number, or None when only Pydantic can check its constraints."""
-        core = self.core
-        if self.has_validators or core.get("multiple_of") is not None or core.get("strict"):
+        """The bounds of a number, or None when only Pydantic can check what it may be.
+
+        None is also the answer for everything that is no plain number: literals, enums, unions.
+        """
+        if self._in_union:
             return None
-        limits = {name: core.get(name) for name in Bounds._fields}
-        return Bounds(**{k: "" if v is None else str(v) for k, v in limits.items()})
+        return constraints.bounds_of(self.schema, self.definitions, self.config)
 
     @cached_property
     def encoded_bounds(self) -> tuple[bytes, ...]:
         """:attr:`bounds` as the script takes them; those that do not bind are empty."""
         return tuple(bound.encode() for bound in self.bounds or ())
 
-    @property
+    @cached_property
     def min_length(self) -> int | None:
-        """The least length of a list, dict or string."""
-        return cast("int | None", self.core.get("min_length"))
+        """The least length of a list, dict or string; the number of keys a typed dict must have."""
+        return constraints.least_length(self.core)
 
     @property
     def max_length(self) -> int | None:
@@ -393,46 +443,53 @@ class ValueSpec:
 
     @cached_property
     def is_unlimited(self) -> bool:
-        """Whether entries may come and go as they like: nobody validates the whole, nobody counts."""
-        return not self.has_validators and self.min_length is None and self.max_length is None
+        """Whether entries may come and go as they like: nobody validates the whole, nobody counts.
+
+        Never of a typed dict, whose keys are not any keys.
+        """
+        return (
+            not self.has_validators
+            and self.core["type"] != "typed-dict"
+            and self.min_length is None
+            and self.max_length is None
+        )
 
     @cached_property
     def takes_any_text(self) -> bool:
         """Whether every ``str`` is a value as it is."""
-        return self.core["type"] == "str" and not self.constrained
+        return not self.constrained
 
     @cached_property
     def constrained(self) -> bool:
-        """Whether a text field has constraints that only Pydantic can check."""
-        return self.has_validators or any(
-            self.core.get(name)
-            for name in (
-                "pattern",
-                "min_length",
-                "max_length",
-                "to_lower",
-                "to_upper",
-                "strip_whitespace",
-            )
-        )
+        """Whether a text field has constraints that only Pydantic can check; so has all but plain text.
+
+        Constraints that the configuration of the model sets for its texts are among them.
+        """
+        if self._in_union:
+            return True
+        return not constraints.is_plain_text(self.schema, self.definitions, self.config)
 
     def describe(self) -> str:
         """The annotation as a person would write it, with its constraints: ``list[int >= 0]``."""
-        from rapyer.schema.wording import describe
-
-        return describe(self)
+        return wording.describe(self.schema, self.definitions)
 
     def example(self) -> str:
         """A value a person could type for this annotation."""
-        from rapyer.schema.wording import example
-
-        return example(self)
+        return wording.example(self.schema, self.definitions)
 
     def choices(self) -> list[str]:
         """The values of an enum, Literal or bool; empty for open types."""
-        from rapyer.schema.wording import choices
+        return wording.choices(self.core)
 
-        return choices(self)
+
+_MADE = tuple(name for name, made in vars(ValueSpec).items() if isinstance(made, cached_property))
+"""What a spec makes of its schema when it is first asked."""
+
+
+def _named(name: str, schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """A definition after ``change``, which may have put something around it."""
+    bare = {key: value for key, value in schema.items() if key != "ref"}
+    return {**change(bare), "ref": name}
 
 
 def _as_json(text: str) -> str:
@@ -445,64 +502,4 @@ def _as_json(text: str) -> str:
 
 def any_spec() -> ValueSpec:
     """The spec that accepts every JSON value."""
-    return ValueSpec(_ANY, {}, {})
-
-
-def native_class(cls: type[BaseModel]) -> type[BaseModel]:
-    """The user's class behind a model class: the class itself, or what a live view of it shows."""
-    return cast("type[BaseModel]", cls.__dict__.get("__rapyer_native__", cls))
-
-
-def model_spec(cls: type[BaseModel]) -> ValueSpec:
-    """The spec of the whole documents (or nested values) of model class ``cls``.
-
-    Made once, and again when the class is rebuilt or a nested model's class gets a subclass.
-    """
-    spec = cls.__dict__.get(SPEC_ATTRIBUTE)
-    if spec is not None and _is_current(spec, cls):
-        return cast(ValueSpec, spec)
-    cls = native_class(cls)
-    spec = cls.__dict__.get(SPEC_ATTRIBUTE)
-    if spec is not None and _is_current(spec, cls):
-        return cast(ValueSpec, spec)
-    if not cls.__pydantic_complete__:
-        cls.model_rebuild()
-    stored = document_schema(cls)
-    config = dict(ValueSpec(stored.schema, stored.definitions, {}).core.get("config", {}))
-    config.pop("title", None)
-    spec = ValueSpec(stored.schema, stored.definitions, config)
-    spec.source = cast(Schema, cls.__pydantic_core_schema__)
-    spec.nested = stored.nested
-    spec.subclasses = count_subclasses(stored.nested)
-    type.__setattr__(cls, SPEC_ATTRIBUTE, spec)
-    return spec
-
-
-def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
-    """The spec of one field of ``cls``, without asking whether a class got a subclass meanwhile.
-
-    Only for live models, which have, or inherit from the plain class they show, a spec of their own.
-    """
-    spec: ValueSpec | None = getattr(cls, SPEC_ATTRIBUTE, None)
-    if spec is None:
-        spec = model_spec(cls)
-    found: ValueSpec | None = spec._children.get(name)
-    return spec.field(name) if found is None else found
-
-
-def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:
-    """The fields of ``cls`` in whose values there can be models."""
-    spec = getattr(cls, SPEC_ATTRIBUTE, None) or model_spec(cls)
-    if spec.model_fields is None:
-        spec.model_fields = tuple(
-            name
-            for name in spec.field_names()
-            if mentions(spec.field(name).schema, "model", "definition-ref")
-        )
-    return spec.model_fields
-
-
-def _is_current(spec: ValueSpec, cls: type[BaseModel]) -> bool:
-    return spec.source is cls.__dict__.get("__pydantic_core_schema__") and (
-        not spec.nested or spec.subclasses == count_subclasses(spec.nested)
-    )
+    return ValueSpec(ANY, {}, {})

@@ -3,62 +3,93 @@
 Pydantic has already turned every annotation into a core schema. :func:`document_schema` rewrites that of
 a model into that of its stored documents: base64 bytes, ``isoformat`` datetimes, field names instead of
 aliases, no computed fields, nothing excluded, finite numbers, and nested values of a subclass marked with
-their class. Nothing is compiled or walked here; that is :mod:`rapyer.schema.spec`.
+their class. How it is read back is in :mod:`rapyer.schema.reading_form`; nothing is compiled here, that is
+:mod:`rapyer.schema.spec`.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, cast
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
-from rapyer.schema.numbers import INT64_MAX, INT64_MIN
+from rapyer.schema import finite
+from rapyer.schema.marks import CLASS_TAG, Marks, stored_subclasses, without_mark
+from rapyer.schema.pydantic_internals import core_schema_of
+from rapyer.schema.walking import DECLARED, Schema, is_root_model, map_schemas, model_of
 
-Schema: TypeAlias = dict[str, Any]
-
-CLASS_TAG = "__class__"
-"""The JSON name that says of which subclass a nested value is; absent for the declared class itself."""
-POLYMORPHIC = "rapyer_declared"
-
-_SINGLE = (
-    "schema",
-    "keys_schema",
-    "values_schema",
-    "lax_schema",
-    "strict_schema",
-    "json_schema",
-    "python_schema",
-    "extras_schema",
-    "extras_keys_schema",
-)
+LIVE_TYPE = "rapyer_live_type"
+"""The key in a schema's metadata that names a live type other than that of the native type."""
+OUTSIDE = "rapyer_outside"
+"""The key in a wrapper's metadata that says that it has no part in the stored form."""
 STORED_CONFIG = {
     "ser_json_bytes": "base64",
     "val_json_bytes": "base64",
     "ser_json_inf_nan": "constants",
+    "ser_json_timedelta": "iso8601",
+    "ser_json_temporal": "iso8601",
+    "loc_by_alias": False,
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONLY_OUTSIDE = ("serialization_alias", "serialization_exclude", "serialization_exclude_if")
 
 
-def _encode_base64(value: bytes) -> str:
+def encode_base64(value: bytes) -> str:
+    """``value`` as bytes are stored."""
     return base64.b64encode(value).decode("ascii")
 
 
-def _serializer(function: Callable[[Any], str]) -> Schema:
+def to_timestamp(value: datetime) -> float:
+    """The seconds since 1970; a number that would come back as another time is refused."""
+    seconds = value.timestamp()
+    if value != (from_timestamp(seconds) if value.tzinfo else datetime.fromtimestamp(seconds)):  # noqa: DTZ006
+        raise ValueError(
+            f"{value.isoformat()} has microseconds that a number of seconds cannot hold"
+        )
+    return seconds
+
+
+def from_timestamp(seconds: float) -> datetime:
+    """The time that is ``seconds`` after 1970, in UTC, to the microsecond and for all years."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _serializer(function: Callable[[Any], Any], kind: str = "str") -> Schema:
     return {
         "type": "function-plain",
         "function": function,
         "when_used": "json",
-        "return_schema": {"type": "str"},
+        "return_schema": {"type": kind},
     }
 
 
+def is_of_the_user(serialization: Schema | None) -> bool:
+    """Whether a serializer is not one of those by which the stored form itself is written."""
+    if serialization is None:
+        return False
+    function = serialization.get("function")
+    return function not in (encode_base64, datetime.isoformat, to_timestamp) and not isinstance(
+        function, finite.FiniteWriter
+    )
+
+
+def is_timestamp(schema: Schema) -> bool:
+    """Whether a datetime is stored as a number."""
+    return schema.get("serialization", {}).get("function") is to_timestamp
+
+
 def _rewrite_bytes(schema: Schema) -> Schema:
-    return {"serialization": _serializer(_encode_base64), **schema}
+    return {"serialization": _serializer(encode_base64), **schema}
 
 
 def _rewrite_datetime(schema: Schema) -> Schema:
+    written = schema.get("serialization", {}).get("return_schema", {}).get("type")
+    if LIVE_TYPE in schema.get("metadata", ()) and written == "float":
+        return {**schema, "serialization": _serializer(to_timestamp, "float")}
     return {"serialization": _serializer(datetime.isoformat), **schema}
 
 
@@ -66,8 +97,9 @@ def _rewrite_float(schema: Schema) -> Schema:
     return {**schema, "allow_inf_nan": False}
 
 
-def _rewrite_model(schema: Schema) -> Schema:
-    return {**schema, "config": {**schema.get("config", {}), **STORED_CONFIG}}
+def _rewrite_configured(schema: Schema) -> Schema:
+    schema = {**schema, "config": {**schema.get("config", {}), **STORED_CONFIG}}
+    return {**schema, "computed_fields": []} if "computed_fields" in schema else schema
 
 
 def _rewrite_fields(schema: Schema) -> Schema:
@@ -75,9 +107,7 @@ def _rewrite_fields(schema: Schema) -> Schema:
 
 
 def _rewrite_field(schema: Schema) -> Schema:
-    field = {
-        k: v for k, v in schema.items() if k not in ("serialization_alias", "serialization_exclude")
-    }
+    field = {name: value for name, value in schema.items() if name not in _ONLY_OUTSIDE}
     field["schema"] = nullable_by_default(field["schema"])
     return field
 
@@ -86,11 +116,17 @@ _REWRITES: dict[str, Callable[[Schema], Schema]] = {
     "bytes": _rewrite_bytes,
     "datetime": _rewrite_datetime,
     "float": _rewrite_float,
-    "model": _rewrite_model,
+    "enum": finite.with_written_form,
+    "literal": finite.with_written_form,
+    "model": _rewrite_configured,
+    "dataclass": _rewrite_configured,
+    "typed-dict": _rewrite_configured,
     "model-fields": _rewrite_fields,
+    "dataclass-args": _rewrite_fields,
     "model-field": _rewrite_field,
     "dataclass-field": _rewrite_field,
     "typed-dict-field": _rewrite_field,
+    "named-tuple-field": _rewrite_field,
 }
 
 
@@ -104,251 +140,173 @@ def nullable_by_default(schema: Schema) -> Schema:
     return {**schema, "schema": {"type": "nullable", "schema": inner}}
 
 
-def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """``schema`` with ``change`` applied to each schema directly inside it; the rest is shared."""
-    changed = dict(schema)
-    for name in _SINGLE:
-        if isinstance(schema.get(name), dict):
-            changed[name] = change(schema[name])
-    items = schema.get("items_schema")
-    if isinstance(items, dict):
-        changed["items_schema"] = change(items)
-    elif isinstance(items, list):
-        changed["items_schema"] = [change(item) for item in items]
-    for name in ("steps", "definitions"):
-        if isinstance(schema.get(name), list):
-            changed[name] = [change(step) for step in schema[name]]
-    choices = schema.get("choices")
-    if isinstance(choices, dict):
-        changed["choices"] = {tag: change(choice) for tag, choice in choices.items()}
-    elif isinstance(choices, list):
-        changed["choices"] = [
-            (change(choice[0]), choice[1]) if isinstance(choice, tuple) else change(choice)
-            for choice in choices
-        ]
-    fields = schema.get("fields")
-    if isinstance(fields, dict) and schema["type"] in ("model-fields", "typed-dict"):
-        changed["fields"] = {name: change(field) for name, field in fields.items()}
-    elif isinstance(fields, list):
-        changed["fields"] = [
-            change(field) if isinstance(field, dict) else field for field in fields
-        ]
+def standing_alone(schema: Schema, cls: Any) -> Schema:
+    """The schema of a field of ``cls`` for its value alone: its serializers get an empty ``self``."""
+    changed = schema
+    serialization = schema.get("serialization", {})
+    if serialization.get("is_field_serializer") and cls is not None:
+        bound = partial(serialization["function"], cls.__new__(cls))
+        alone = {**serialization, "function": bound, "is_field_serializer": False}
+        changed = {**schema, "serialization": alone}
+    if isinstance(schema.get("schema"), dict) and schema["type"] not in ("model", "dataclass"):
+        inner = standing_alone(schema["schema"], cls)
+        if inner is not schema["schema"]:
+            changed = {**changed, "schema": inner}
     return changed
 
 
 class Stored(NamedTuple):
-    """A document schema: itself, what it refers to, and the nested model classes it was made for."""
+    """A document schema: itself, what it refers to, and the nested classes it was made for."""
 
     schema: Schema
     definitions: dict[str, Schema]
-    nested: tuple[type[BaseModel], ...]
+    nested: tuple[type[Any], ...]
 
 
 def document_schema(cls: type[BaseModel]) -> Stored:
     """The core schema of the stored documents of ``cls``."""
-    builder = _Builder(cls)
-    schema = builder.convert(cast(Schema, cls.__pydantic_core_schema__))
+    builder = _Builder()
+    schema = builder.document(core_schema_of(cls))
     return Stored(schema, builder.definitions, tuple(builder.nested))
 
 
 class _Builder:
     """Collects every schema with a name as a definition, so that none is defined twice."""
 
-    def __init__(self, root: type[BaseModel]) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
-        self.nested: dict[type[BaseModel], None] = {}
+        self.nested: dict[type[Any], None] = {}
+        self._given: dict[str, Schema] = {}
+
+    def document(self, schema: Schema) -> Schema:
+        """The schema of whole documents, which are of their declared class."""
+        schema = self._resolved(schema)
+        name = schema.get("ref")
+        converted = self._rewrite_named(schema)
+        if name is None or name not in self.definitions:
+            return converted
+        itself = _itself(name)
+        return _reference(itself if itself in self.definitions else name)
 
     def convert(self, schema: Schema) -> Schema:
-        if schema["type"] == "definitions":
-            for definition in schema["definitions"]:
-                self._define(definition)
+        kind = schema.get("type")  # the parameters of a call have none
+        if kind == "definitions":
+            self._take(schema)
             return self.convert(schema["schema"])
+        if kind == "definition-ref":
+            name = schema["schema_ref"]
+            if name in self._given:
+                self._define(name, self._given[name])
+            return schema
         if "ref" in schema:
-            self._define(schema)
-            return {"type": "definition-ref", "schema_ref": schema["ref"]}
+            self._define(schema["ref"], schema)
+            return _reference(schema["ref"])
         return self._rewrite(schema)
 
+    def _take(self, schema: Schema) -> None:
+        for definition in schema["definitions"]:
+            self._given.setdefault(definition["ref"], definition)
+
+    def _resolved(self, schema: Schema) -> Schema:
+        while True:
+            if schema["type"] == "definitions":
+                self._take(schema)
+                schema = schema["schema"]
+            elif schema["type"] == "definition-ref":
+                schema = self._given[schema["schema_ref"]]
+            else:
+                return schema
+
     def _rewrite(self, schema: Schema) -> Schema:
-        rewrite = _REWRITES.get(schema["type"])
+        if OUTSIDE in schema.get("metadata", ()):
+            schema = schema["schema"]
+        rewrite = _REWRITES.get(schema.get("type", ""))
         if rewrite is not None:
             schema = rewrite(schema)
         return map_schemas(schema, self.convert)
 
-    def _define(self, schema: Schema) -> None:
-        name = schema["ref"]
+    def _rewrite_named(self, schema: Schema) -> Schema:
+        return self._rewrite({key: value for key, value in schema.items() if key != "ref"})
+
+    def _define(self, name: str, schema: Schema) -> None:
         if name in self.definitions:
             return
-        self.definitions[name] = {"type": "any"}  # it may refer to itself
-        bare = {key: value for key, value in schema.items() if key != "ref"}
-        converted = self._rewrite(bare)
-        cls = model_of(bare)
-        if cls is not None and cls is not self.root:
+        self.definitions[name] = {"type": "any", "ref": name}  # it may refer to itself
+        converted = self._rewrite_named(schema)
+        cls = model_of(schema)
+        if cls is not None and not is_root_model(cls):
             self.nested[cls] = None
-            subclasses = _stored_subclasses(cls)
+            subclasses = stored_subclasses(cls)
             if subclasses:
                 self.nested.update(dict.fromkeys(subclasses))
-                converted = self._polymorphic(cls, converted, subclasses)
+                self.definitions[_itself(name)] = {**converted, "ref": _itself(name)}
+                converted = self._polymorphic(_reference(_itself(name)), Marks(cls, subclasses))
         self.definitions[name] = {**converted, "ref": name}
 
-    def _polymorphic(
-        self, cls: type[BaseModel], declared: Schema, subclasses: list[type[BaseModel]]
-    ) -> Schema:
-        """``declared``, or any of ``subclasses`` marked with its name."""
-        names = [sub.__name__ for sub in subclasses]
-        tags: dict[type, str] = {cls: ""}
-        choices: dict[str, Schema] = {"": declared}
-        for sub in subclasses:
-            unique = names.count(sub.__name__) == 1
-            tag = sub.__name__ if unique else f"{sub.__module__}.{sub.__qualname__}"
-            tags[sub] = tag
-            choices[tag] = self._marked(sub, tag)
-
-        def tag_of(value: Any) -> str:
-            if isinstance(value, dict):
-                tag = value.get(CLASS_TAG, "")
-                return tag if isinstance(tag, str) else ""
-            return next((tags[base] for base in type(value).__mro__ if base in tags), "")
-
+    def _polymorphic(self, declared: Schema, marks: Marks) -> Schema:
+        """``declared``, or one of its subclasses, which says so."""
+        choices = {"": declared}
+        choices.update((name, self._marked(*choice)) for name, choice in marks.choices.items())
         return {
             "type": "tagged-union",
             "choices": choices,
-            "discriminator": tag_of,
-            "metadata": {POLYMORPHIC: declared},
+            "discriminator": marks.of,
+            "metadata": {DECLARED: declared},
         }
 
-    def _marked(self, sub: type[BaseModel], tag: str) -> Schema:
-        schema = cast(Schema, sub.__pydantic_core_schema__)
-        if schema["type"] == "definitions":
-            for definition in schema["definitions"]:
-                self._define(definition)
-            schema = schema["schema"]
-        if schema["type"] == "definition-ref":
-            schema = next(
-                definition
-                for definition in cast(Any, sub.__pydantic_core_schema__)["definitions"]
-                if definition["ref"] == schema["schema_ref"]
-            )
-        mark = {
+    def _marked(self, sub: type[Any], mark: str) -> Schema:
+        made = core_schema_of(sub) if issubclass(sub, BaseModel) else TypeAdapter(sub).core_schema
+        schema = self._rewrite_named(self._resolved(cast(Schema, made)))
+        shaped = _is_shaped(schema)
+        marked: Schema = {
+            "type": "function-before",
+            "function": {"type": "no-info", "function": without_mark},
+            "schema": schema if shaped else _with_mark(schema, mark),
+        }
+        if shaped:
+            marked["serialization"] = {
+                "type": "function-wrap",
+                "function": _adding_mark(mark),
+                "schema": schema,
+            }
+        return marked
+
+
+def _reference(name: str) -> Schema:
+    return {"type": "definition-ref", "schema_ref": name}
+
+
+def _itself(name: str) -> str:
+    """The name of the declared class alone, where ``name`` is it or any of its subclasses."""
+    return f"{name}, itself"
+
+
+def _is_shaped(schema: Schema) -> bool:
+    """Whether a serializer of the user's decides what a model is written as."""
+    while True:
+        if "serialization" in schema:
+            return True
+        if schema["type"] in ("model-fields", "dataclass-args") or "schema" not in schema:
+            return False
+        schema = schema["schema"]
+
+
+def _with_mark(schema: Schema, mark: str) -> Schema:
+    if schema["type"] in ("model-fields", "dataclass-args"):
+        written = {
             "type": "computed-field",
             "property_name": CLASS_TAG,
-            "return_schema": {"type": "any", "serialization": _serializer(lambda _: tag)},
+            "return_schema": {"type": "any", "serialization": _serializer(lambda _: mark)},
         }
-
-        def add_mark(schema: Schema) -> Schema:
-            if schema["type"] == "model-fields":
-                return {**schema, "computed_fields": [mark]}
-            if "schema" in schema:
-                return {**schema, "schema": add_mark(schema["schema"])}
-            return schema
-
-        bare = {key: value for key, value in schema.items() if key != "ref"}
-        return {
-            "type": "function-before",
-            "function": {"type": "no-info", "function": _without_mark},
-            "schema": add_mark(self._rewrite(bare)),
-        }
+        return {**schema, "computed_fields": [written]}
+    if "schema" in schema:
+        return {**schema, "schema": _with_mark(schema["schema"], mark)}
+    return schema
 
 
-def _without_mark(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: item for name, item in value.items() if name != CLASS_TAG}
-    return value
+def _adding_mark(mark: str) -> Callable[[Any, Any], Any]:
+    def write(value: Any, handler: Any) -> Any:
+        written = handler(value)
+        return {**written, CLASS_TAG: mark} if isinstance(written, dict) else written
 
-
-def _stored_subclasses(cls: type[BaseModel]) -> list[type[BaseModel]]:
-    """All subclasses of ``cls`` that can be values of their own, not the live views of a class."""
-    found: dict[type[BaseModel], None] = {}
-    waiting = list(cls.__subclasses__())
-    while waiting:
-        sub = waiting.pop(0)
-        if "__rapyer_native__" not in sub.__dict__ and sub.__pydantic_complete__:
-            found[sub] = None
-            waiting += sub.__subclasses__()
-    return list(found)
-
-
-def model_of(schema: Schema) -> type[BaseModel] | None:
-    """The model class that ``schema`` validates, through validators around it."""
-    while schema["type"] != "model":
-        inner = schema.get("schema")
-        if not isinstance(inner, dict) or not schema["type"].startswith("function-"):
-            return None
-        schema = inner
-    return None if schema.get("root_model") else cast("type[BaseModel]", schema["cls"])
-
-
-def count_subclasses(classes: tuple[type[BaseModel], ...]) -> int:
-    """A number that changes when one of ``classes`` gets a subclass."""
-    count = 0
-    for cls in classes:
-        count += len(cls.__subclasses__())
-    return count
-
-
-def bounded_schema(schema: Schema) -> Schema:
-    """``schema`` that refuses integers beyond 64 bits."""
-    if schema["type"] == "int":
-        if "gt" not in schema:
-            schema = {"ge": INT64_MIN, **schema}
-        if "lt" not in schema:
-            schema = {"le": INT64_MAX, **schema}
-        return schema
-    return map_schemas(schema, bounded_schema)
-
-
-def loading_schema(schema: Schema) -> Schema:
-    """``schema`` for reading stored JSON even where a validator of the user's turned it into Python.
-
-    Such a validator hands Pydantic a ``str`` where the JSON had base64 text, which would otherwise be
-    taken for the bytes themselves.
-    """
-    if schema["type"] == "bytes":
-        return {
-            "type": "function-before",
-            "function": {"type": "no-info", "function": _decode_base64},
-            "schema": schema,
-        }
-    return map_schemas(schema, loading_schema)
-
-
-def patient_schema(schema: Schema) -> Schema:
-    """``schema`` for reading datetimes whose zone has seconds, which ``isoformat`` writes as they are."""
-    if schema["type"] == "datetime":
-        return {
-            "type": "function-before",
-            "function": {"type": "no-info", "function": _from_isoformat},
-            "schema": schema,
-        }
-    return map_schemas(schema, patient_schema)
-
-
-def _from_isoformat(value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def mentions(schema: Schema, *kinds: str) -> bool:
-    """Whether a schema whose type begins with one of ``kinds`` is part of ``schema``."""
-    if schema["type"].startswith(kinds):
-        return True
-    return any(mentions(inner, *kinds) for inner in _inner(schema))
-
-
-def _inner(schema: Schema) -> Iterator[Schema]:
-    found: list[Schema] = []
-
-    def collect(inner: Schema) -> Schema:
-        found.append(inner)
-        return inner
-
-    map_schemas(schema, collect)
-    return iter(found)
-
-
-def _decode_base64(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
-    except ValueError as error:
-        raise ValueError(f"not base64 text: {error}") from None
+    return write

@@ -6,10 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer.paths import addressable_prefix, json_path
+from rapyer.schema.walking import (
+    ANY,
+    SEQUENCES,
+    Definitions,
+    Schema,
+    arms,
+    fields_of,
+    layers,
+    peel,
+)
 
 if TYPE_CHECKING:
-    from rapyer.schema.spec import ValueSpec
-    from rapyer.schema.stored_form import Schema
     from rapyer.script.call import Primitive
 
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "multiple of"))
@@ -33,6 +41,7 @@ _EXAMPLES = {
     "tuple": "[]",
     "none": "null",
 }
+_TEXT = {"type": "str"}
 
 
 def _constraints(schema: Schema) -> str:
@@ -46,50 +55,39 @@ def _constraints(schema: Schema) -> str:
     return " " + ", ".join(words) if words else ""
 
 
-def _text(spec: ValueSpec, schema: Schema) -> str:
-    kind = schema["type"]
-    if kind == "nullable":
-        return f"{_text(spec, schema['schema'])} | None"
-    core = spec.peel(schema)
-    if core is not schema:
-        inner = schema
-        while inner is not core and inner["type"] != "nullable" and "schema" in inner:
-            inner = inner["schema"]
-        return _text(spec, core if inner["type"] != "nullable" else inner)
-    if kind == "list":
-        return (
-            f"list[{_text(spec, schema['items_schema'])}]{_constraints(schema)}"
-            if "items_schema" in schema
-            else "list"
-        )
+def describe(schema: Schema, definitions: Definitions) -> str:
+    """``list[int >= 0]``, ``'draft' | 'live'``, ``Address | None`` …"""
+
+    def inner(schema: Schema) -> str:
+        return describe(schema, definitions)
+
+    for layer in layers(schema, definitions):
+        if layer["type"] == "nullable":
+            return f"{inner(layer['schema'])} | None"
+    core = peel(schema, definitions)
+    kind = core["type"]
+    if kind == "list" and "items_schema" not in core:
+        return "list"
+    if kind in SEQUENCES:
+        return f"{kind}[{inner(core.get('items_schema', ANY))}]{_constraints(core)}"
     if kind == "dict":
-        key = _text(spec, schema["keys_schema"]) if "keys_schema" in schema else "Any"
-        value = _text(spec, schema["values_schema"]) if "values_schema" in schema else "Any"
-        return f"dict[{key}, {value}]{_constraints(schema)}"
-    if kind in ("set", "frozenset"):
-        return f"{kind}[{_text(spec, schema.get('items_schema', {'type': 'any'}))}]{_constraints(schema)}"
+        key, value = (inner(core.get(name, ANY)) for name in ("keys_schema", "values_schema"))
+        return f"dict[{key if 'keys_schema' in core else 'Any'}, {value}]{_constraints(core)}"
     if kind == "tuple":
-        items = schema.get("items_schema", [])
-        words = ", ".join(_text(spec, item) for item in items)
-        many = schema.get("variadic_item_index") is not None
+        words = ", ".join(inner(item) for item in core.get("items_schema", []))
+        many = core.get("variadic_item_index") is not None
         return f"tuple[{words}, ...]" if many else f"tuple[{words}]"
     if kind == "literal":
-        return " | ".join(repr(value) for value in schema["expected"])
-    if kind in ("model", "enum", "dataclass"):
-        return str(schema["cls"].__name__)
+        return " | ".join(repr(value) for value in core["expected"])
+    if kind in ("model", "enum", "dataclass", "named-tuple"):
+        return str(core["cls"].__name__)
     if kind in ("union", "tagged-union"):
-        return " | ".join(dict.fromkeys(_text(spec, arm) for arm in spec._arms(schema)))
-    return str(_NAMES.get(kind, kind)) + _constraints(schema)
+        return " | ".join(dict.fromkeys(inner(arm) for arm in arms(core)))
+    return str(_NAMES.get(kind, kind)) + _constraints(core)
 
 
-def describe(spec: ValueSpec) -> str:
-    """``list[int >= 0]``, ``'draft' | 'live'``, ``Address | None`` …"""
-    return _text(spec, spec.schema)
-
-
-def choices(spec: ValueSpec) -> list[str]:
+def choices(core: Schema) -> list[str]:
     """The values that the annotation allows, as a person would type them; empty for open types."""
-    core = spec.core
     if core["type"] == "enum":
         return [str(member.value) for member in core["members"]]
     if core["type"] == "literal":
@@ -99,33 +97,36 @@ def choices(spec: ValueSpec) -> list[str]:
     return []
 
 
-def example(spec: ValueSpec) -> str:
+def example(schema: Schema, definitions: Definitions) -> str:
     """A value a person could type for the annotation."""
-    options = choices(spec)
+    core = peel(schema, definitions)
+    options = choices(core)
     if options:
         return options[0]
-    core = spec.core
     kind = core["type"]
     if kind == "list":
-        return json.dumps([_plain_example(spec.item)])
+        return json.dumps([_plain_example(core.get("items_schema", ANY), definitions)])
     if kind == "dict":
-        return json.dumps({str(_plain_example(spec.key)): _plain_example(spec.value)})
+        key = str(_plain_example(core.get("keys_schema", _TEXT), definitions))
+        return json.dumps({key: _plain_example(core.get("values_schema", ANY), definitions)})
     if kind == "model":
-        fields = {name: spec.field(name) for name in spec.field_names()}
+        fields = fields_of(core, definitions)
         required = {
-            name: field for name, field in fields.items() if field.schema["type"] != "default"
+            name: _plain_example(field, definitions)
+            for name, field in fields.items()
+            if field["type"] != "default"
         }
-        return json.dumps({name: _plain_example(field) for name, field in required.items()})
+        return json.dumps(required)
     if kind in ("union", "tagged-union"):
-        return example(spec._derived(next(iter(spec._arms(core)))))
+        return example(next(iter(arms(core))), definitions)
     if kind == "int" and core.get("ge") is not None:
         return str(core["ge"])
     return _EXAMPLES.get(kind, "value")
 
 
-def _plain_example(spec: ValueSpec) -> Any:
-    text = example(spec)
-    if spec.python_type is str:
+def _plain_example(schema: Schema, definitions: Definitions) -> Any:
+    text = example(schema, definitions)
+    if peel(schema, definitions)["type"] == "str":
         return text
     try:
         return json.loads(text)

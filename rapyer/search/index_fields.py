@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rapyer.fields import IndexMark, has_mark
+from rapyer.fields import IndexMark, has_mark, is_mark
 from rapyer.paths import json_path
-from rapyer.schema.spec import ValueSpec, model_spec
-from rapyer.schema.stored_form import Schema
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
+from rapyer.schema.walking import Schema
 from rapyer.types.scalars import LIVE_TYPE
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _is_marked(field: FieldInfo) -> bool:
 def _mentions_mark(annotation: Any) -> bool:
     """Whether an arm of a union is marked, as in ``Index[str] | None``."""
     if get_origin(annotation) is Annotated:
-        return any(isinstance(entry, IndexMark) for entry in annotation.__metadata__)
+        return any(is_mark(entry, IndexMark) for entry in annotation.__metadata__)
     if get_origin(annotation) in (Union, UnionType):
         return any(_mentions_mark(arm) for arm in get_args(annotation))
     return False

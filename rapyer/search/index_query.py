@@ -256,7 +256,7 @@ def _may_match_where_missing(
 
 def _model_below(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
     """The model class of a field."""
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
 
     return model_spec(owner).field(name).model
 

@@ -391,7 +391,7 @@ def _raw(node: Any, segment: Any) -> Any:
 def _spec(node: Any, segment: Any) -> ValueSpec:
     kind = getattr(type(node), "__rapyer_node__", None)
     if kind is None:
-        from rapyer.schema.spec import field_spec
+        from rapyer.schema.of_models import field_spec
 
         return field_spec(type(node), segment)
     return kind.child_spec(node, segment)  # type: ignore[no-any-return]

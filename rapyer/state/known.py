@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rapyer.paths import Path
-from rapyer.schema.stored_form import CLASS_TAG
+from rapyer.schema.marks import CLASS_TAG
 from rapyer.script import in_python
 from rapyer.script.in_python import dumps
 

@@ -13,7 +13,8 @@ from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import ConstraintError
 from rapyer.paths import Path
-from rapyer.schema.spec import ValueSpec, any_spec, native_class
+from rapyer.schema.of_models import native_class
+from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.script.call import Primitive
 from rapyer.state.node import Node, NodeKind, is_held_elsewhere, link, state_of
 from rapyer.state.wrapping import handed_out, live, native, register_wrap

@@ -41,7 +41,7 @@ def _model_document(
     from pydantic import ValidationError
 
     from rapyer.models.document_node import set_identity
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
 
     spec = model_spec(model)
     values: dict[str, Any] = {}

@@ -41,7 +41,7 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
     kept = read(path)
     if is_fresh(kept.get("stamp"), environment):
         return
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
     from rapyer_cli.knowledge.fitting import shape_of
     from rapyer_cli.knowledge.gathering import operation_infos, types_of
 

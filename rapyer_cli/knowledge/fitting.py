@@ -46,7 +46,8 @@ _KEYS = {
 }
 _CONFIG = {
     *("title", "allow_inf_nan", "ser_json_bytes", "ser_json_inf_nan", "val_json_bytes"),
-    *("validate_by_name", "validate_by_alias", "serialize_by_alias"),
+    *("validate_by_name", "validate_by_alias", "serialize_by_alias", "loc_by_alias"),
+    *("ser_json_timedelta", "ser_json_temporal"),
 }
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # As rapyer and Pydantic write them; what else they would read is theirs to know.

@@ -22,7 +22,7 @@ _SEARCH_SECONDS = 0.5
 
 def types_of(models: Iterable[type[AtomicRedisModel]]) -> dict[str, dict[str, TypeInfo]]:
     """The fields of the models, by key prefix, and of the models nested in them, by class name."""
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
 
     types: dict[str, dict[str, TypeInfo]] = {}
     for model in models:

@@ -136,7 +136,7 @@ class Session:
         model = self.models.of_key(self.here.key) if self.here.key is not None else None
         if model is None:
             return always
-        from rapyer.schema.spec import model_spec
+        from rapyer.schema.of_models import model_spec
 
         spec = model_spec(model)
         for segment in self.here.pointer:

@@ -203,7 +203,7 @@ def _usual_columns(model: Any) -> list[Column]:
     """The columns of a model's table: its first scalar fields."""
     if model is None:
         return []
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
     from rapyer_cli.knowledge.gathering import kind_of
 
     spec = model_spec(model)

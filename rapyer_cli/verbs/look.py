@@ -37,7 +37,8 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
     there at once. Otherwise (it is not there, or not under this name) the document is read and tells why.
     """
     from rapyer.models.places import resolve
-    from rapyer.schema.spec import any_spec, model_spec
+    from rapyer.schema.of_models import model_spec
+    from rapyer.schema.spec import any_spec
     from rapyer_cli.reading.peek import peek, read_path
     from rapyer_cli.session.resolve import document_at
 
@@ -236,7 +237,7 @@ def json_kind(value: Any) -> str:
 
 
 async def _tree_of_models(session: Session, invocation: Invocation) -> Tree:
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
     from rapyer_cli.knowledge.describing import type_label
 
     counts, note = await _counts(session, invocation)

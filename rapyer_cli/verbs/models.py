@@ -42,7 +42,7 @@ async def models(session: Session, invocation: Invocation) -> Shape:
 
 async def schema(session: Session, invocation: Invocation) -> Shape:
     """Show the fields of a model, or of what is below a place in it."""
-    from rapyer.schema.spec import model_spec
+    from rapyer.schema.of_models import model_spec
     from rapyer_cli.knowledge.describing import operations_for
 
     address = session.address(invocation.text("target"))

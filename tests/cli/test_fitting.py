@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from rapyer import AtomicRedisModel
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer_cli.knowledge.fitting import fits, shape_of
 from tests.cli import blog_models
 

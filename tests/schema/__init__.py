@@ -1,0 +1,1 @@
+"""The stored form: every kind of annotation, what is refused, subclasses, constraints."""

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from rapyer import AtomicRedisModel
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 
 
 class Hue(enum.Enum):

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from rapyer import AtomicRedisModel
-from rapyer.schema.spec import model_spec
+from rapyer.schema.of_models import model_spec
 from rapyer.schema.wording import example
 
 

@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel, ValidationError, create_model
 
 from rapyer import AtomicRedisModel
-from rapyer.schema.spec import ValueSpec, model_spec
+from rapyer.schema.of_models import model_spec
+from rapyer.schema.spec import ValueSpec
 
 
 class Level(enum.IntEnum):

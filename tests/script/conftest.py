@@ -1,4 +1,4 @@
-"""What the tests of the script share: documents as stored text, without any model, and models that are stored."""
+"""What the tests of the script share: documents as stored text, and models that are stored."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from rapyer.connections import Session
 Store = Callable[..., Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def _models_are_stored(redis: Redis) -> None:
+    """All models talk to the embedded server, which is empty."""
+
+
 @pytest.fixture
 def session(rapyer_redis: Redis) -> Session:
-    """The way to a server that was emptied."""
+    """The way to the server."""
     return Session.of(rapyer_redis)
 
 
@@ -26,8 +31,3 @@ def store(session: Session) -> Store:
         await session.execute("JSON.SET", key, "$", text, write=True)
 
     return store
-
-
-@pytest.fixture(autouse=True)
-def _models_are_stored(redis: Redis) -> None:
-    """All models talk to the embedded server."""
