@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -184,3 +185,30 @@ async def test_doubles_come_back_exactly_when_their_removal_is_rolled_back(
                 model.never -= 1
         assert json.loads(await stored_text(model)) == before
     assert model == await Doubles.get(model.key)
+
+
+OTHER_BLOCKS: list[Callable[[Any], Any]] = [
+    lambda stock: stock.set_ttl(100),
+    lambda stock: stock.reserved.load(),
+    lambda stock: stock.load(),
+    lambda stock: stock.reserved.increase(),
+    lambda stock: stock.prices.aset_item("z", 1),
+]
+
+
+@pytest.mark.parametrize("act", OTHER_BLOCKS)
+async def test_what_an_open_block_did_is_taken_back_after_another_was_applied(
+    stored: Stored, act: Callable[[Any], Any]
+) -> None:
+    stock = await Stock().save()
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def other() -> None:
+        await inside.wait()
+        async with stock.pipeline():
+            await act(stock)
+        go.set()
+
+    await asyncio.gather(refused(stock, inside, go), other())
+    assert (stock.tags, stock.part.size, stock.parts[0].size, stock.left) == ([], 0, 0, 0)
+    assert json.loads(stock.model_dump_json()) == await stored(stock)

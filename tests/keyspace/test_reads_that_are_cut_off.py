@@ -17,23 +17,23 @@ from rapyer.embedded import EmbeddedServer
 from tests.servers import proxied
 
 
-class Fresh(AtomicRedisModel):
+class CutOff(AtomicRedisModel):
     Meta = RedisConfig(ttl=600, refresh_ttl=True)
     count: int = 0
     tags: list[str] = []
 
 
 READS: list[Callable[[Any], Awaitable[object]]] = [
-    lambda fresh: Fresh.get(fresh.key),
-    lambda fresh: Fresh.find(),
-    lambda fresh: Fresh.find(fresh.key),
-    lambda fresh: Fresh.find(Fresh.count == 0),
-    lambda fresh: Fresh.find_one(Fresh.count == 0),
-    lambda fresh: rapyer.get(fresh.key),
-    lambda fresh: rapyer.find(fresh.key),
-    lambda fresh: fresh.load(),
-    lambda fresh: fresh.count.load(),
-    lambda fresh: fresh.tags.load(),
+    lambda cut: CutOff.get(cut.key),
+    lambda cut: CutOff.find(),
+    lambda cut: CutOff.find(cut.key),
+    lambda cut: CutOff.find(CutOff.count == 0),
+    lambda cut: CutOff.find_one(CutOff.count == 0),
+    lambda cut: rapyer.get(cut.key),
+    lambda cut: rapyer.find(cut.key),
+    lambda cut: cut.load(),
+    lambda cut: cut.count.load(),
+    lambda cut: cut.tags.load(),
 ]
 
 
@@ -57,10 +57,10 @@ async def test_a_lost_read_is_no_write_of_unknown_fate(
     after: bytes,
 ) -> None:
     with use_client(redis):
-        fresh = await Fresh().save()
+        cut = await CutOff().save()
     async with cutting(rapyer_server, after):
         with pytest.raises(errors.ConnectionError) as lost:
-            await read(fresh)
+            await read(cut)
     assert not isinstance(lost.value, errors.OutcomeUnknownError)
 
 
@@ -68,7 +68,7 @@ async def test_a_lost_write_is_one_of_unknown_fate(
     redis: Redis, rapyer_server: EmbeddedServer
 ) -> None:
     with use_client(redis):
-        fresh: Any = await Fresh().save()
+        cut: Any = await CutOff().save()
     async with cutting(rapyer_server, b"EVALSHA"):
         with pytest.raises(errors.OutcomeUnknownError):
-            await fresh.count.increase()
+            await cut.count.increase()

@@ -61,7 +61,7 @@ class Workshop:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_bound_memory,
+            preexec_fn=_as_at_a_prompt,
         )
         try:
             output, _ = process.communicate(timeout=seconds)
@@ -85,8 +85,11 @@ class Workshop:
             path.write_bytes(source)
 
 
-def _bound_memory() -> None:
+def _as_at_a_prompt() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a shell makes what runs in its background ignore it
 
 
 def _killer(output: str) -> str:
