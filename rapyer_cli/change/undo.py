@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused
 from rapyer_cli.render.differences import MISSING, same
+from rapyer_cli.render.text import lifetime_in_words
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
@@ -53,9 +54,8 @@ async def plan_undo(session: Session) -> Plan:
 async def _plan_lifetime(session: Session, done: Done, batch: Any) -> Plan:
     """Back to the time to live that the document had, counted from now."""
     from rapyer.models.raw import RawDocument
-    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.reading.many import ttls_of
     from rapyer_cli.session.plan import Lifetime, Plan
-    from rapyer_cli.verbs.lifetime import in_words
 
     change = done.lifetime
     assert change is not None
@@ -66,7 +66,7 @@ async def _plan_lifetime(session: Session, done: Done, batch: Any) -> Plan:
         )
     with batch.collecting():
         await RawDocument(change.key).set_ttl(change.before)
-    note = f"{change.key}: lives {in_words(now)} → {in_words(change.before)}"
+    note = f"{change.key}: lives {lifetime_in_words(now)} → {lifetime_in_words(change.before)}"
     back = Lifetime(change.key, now, change.before)
     return Plan("undo of ttl", "write", batch, [], notes=(note,), undoes=done, lifetime=back)
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from rapyer_cli.exits import Exit
 from rapyer_cli.render.differences import Difference
 
 
@@ -79,8 +80,8 @@ class Compared(NamedTuple):
     differences: tuple[Difference, ...]
 
 
-class Effect(NamedTuple):
-    """What one change did, or would do, to one document."""
+class ChangedDocument(NamedTuple):
+    """What a plan did, or would do, to one document."""
 
     key: str
     differences: tuple[Difference, ...]
@@ -93,7 +94,7 @@ class Changed(NamedTuple):
     commands of a dry run.
     """
 
-    effects: tuple[Effect, ...]
+    documents: tuple[ChangedDocument, ...]
     result: Any = None
     has_result: bool = False
     commands: tuple[str, ...] = ()
@@ -108,3 +109,10 @@ class Lines(NamedTuple):
 
 
 Shape: TypeAlias = Shown | Table | Tree | Compared | Changed | Lines
+
+
+class Ended(NamedTuple):
+    """``shape`` is shown, then the command ends with ``code``."""
+
+    shape: Shape | None
+    code: Exit

@@ -44,12 +44,11 @@ async def document_at(session: Session, address: Address) -> Any:
 async def _stored_text(session: Session, key: str) -> bytes:
     import redis.exceptions
 
-    from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound, WrongTypeError
-    from rapyer_cli.reading.many import as_sent
+    from rapyer_cli.reading.commands import as_sent, ask
 
     try:
-        text = await Wire.of(await session.client()).execute("JSON.GET", as_sent(key), write=False)
+        text = await ask(await session.client(), "JSON.GET", as_sent(key))
     except redis.exceptions.ResponseError as error:
         if "wrong Redis type" in str(error) or "WRONGTYPE" in str(error):
             raise WrongTypeError(f"{key} is not a JSON document but another Redis type") from error
@@ -140,10 +139,9 @@ async def key_at(session: Session, address: Address) -> str:
             f"{address.name} is a model: name one of its documents, as {address.name}:pk "
             f"('ls {address.name}' lists them)"
         )
-    from rapyer.connections import Session as Wire
+    from rapyer_cli.reading.commands import as_sent, ask
 
-    wire = Wire.of(await session.client())
-    if await wire.execute("EXISTS", address.name, write=False):
+    if await ask(await session.client(), "EXISTS", as_sent(address.name)):
         return address.name
     if session.models or session.models.failures:
         session.models.require(address.name)

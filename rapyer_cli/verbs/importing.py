@@ -17,7 +17,7 @@ from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, Refused, one_line
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.differences import same
-from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Ended
 from rapyer_cli.render.text import counted, cut
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
@@ -95,7 +95,7 @@ async def _question(session: Session, name: str, file: IO[bytes]) -> str:
     """What ``--replace`` would do: how many lines there are, and some keys that exist."""
     if name == "-":
         return "import standard input, replacing documents that exist"
-    from rapyer_cli.reading.scanning import texts_of
+    from rapyer_cli.reading.many import texts_of
 
     start = file.tell()
     keys: list[str] = []
@@ -178,8 +178,8 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
     from rapyer_cli.change.execute import send_many
-    from rapyer_cli.reading.many import as_sent
-    from rapyer_cli.reading.scanning import texts_of
+    from rapyer_cli.reading.commands import as_sent
+    from rapyer_cli.reading.many import texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []
     for entry in chunk:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import UsageError
 from rapyer_cli.language.addresses import Address, escape_key
 from rapyer_cli.language.grammar import Invocation, Kind, Option, Verb
-from rapyer_cli.render.shapes import Column, Node, Shape, Table, Tree
+from rapyer_cli.render.shapes import Column, Node, Shape, Shown, Table, Tree
 from rapyer_cli.session.resolve import address_at
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
@@ -25,9 +25,34 @@ async def get(session: Session, invocation: Invocation) -> Shape:
     """Show a document or a place inside one."""
     from rapyer_cli.knowledge.describing import shown_value
 
+    as_stored = await _place_as_stored(session, invocation)
+    if as_stored is not None:
+        return as_stored
     address = await address_at(session, invocation.text("target"))
     data, spec = await read_at(session, address)
     return shown_value(address, data, spec)
+
+
+async def _place_as_stored(session: Session, invocation: Invocation) -> Shown | None:
+    """A place inside a document as a program gets it, without importing models: they have no say in that.
+
+    None where the models, or where one is, decide what is meant, and where nothing is stored.
+    """
+    from rapyer.errors import UnaddressableKeyError
+    from rapyer_cli.reading.peek import path_of, read_path
+
+    if session.transaction is not None or not goes_to_a_pipe(session, invocation):
+        return None
+    address = session.certain_address(invocation.text("target"))
+    if address is None or address.key is None or not address.pointer:
+        return None
+    client = await session.client()
+    try:
+        path = await path_of(client, address.key, address.pointer)
+    except UnaddressableKeyError:
+        return None
+    found = await read_path(client, address.key, path)
+    return Shown(str(address), found[0]) if found else None
 
 
 async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
@@ -124,10 +149,9 @@ def number_of(invocation: Invocation, option: str, default: int) -> int:
 
 
 async def _is_key(session: Session, address: Address) -> bool:
-    from rapyer.connections import Session as Wire
+    from rapyer_cli.reading.commands import as_sent, ask
 
-    wire = Wire.of(await session.client())
-    return bool(await wire.execute("EXISTS", address.name, write=False))
+    return bool(await ask(await session.client(), "EXISTS", as_sent(address.name)))
 
 
 async def _list_models(session: Session, invocation: Invocation) -> Table:

@@ -86,7 +86,7 @@ async def plan_operation(
     """The plan of the operation ``name`` on ``place``. Raises :class:`CliError` when it has none."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.knowledge.describing import type_of
     from rapyer_cli.session.plan import plan_change
 
