@@ -28,6 +28,7 @@ async def run(session: Session, invocation: Invocation) -> int:
     """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
     verb = invocation.verb
     session.read.clear()
+    session.drifted.clear()
     if verb.changes(invocation) and not invocation.flag("dry_run"):
         refuse_if_read_only(session)
     if verb.connects:

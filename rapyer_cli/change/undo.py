@@ -85,14 +85,14 @@ async def _watched(batch: Any, document: Any) -> Any:
 def _as_seen(session: Session, document: Any, touch: Touch) -> Any:
     """The document as the change saw it: through its model, unless it was taken as plain JSON then."""
     from rapyer.errors import DocumentError
-    from rapyer.models.loading import load_document
     from rapyer.models.raw import RawDocument
+    from rapyer_cli.reading.drift import load_as_far
 
     model = session.models.of_key(touch.key)
     if document is None or model is None or isinstance(touch.document, RawDocument):
         return document
     try:
-        return load_document(model, touch.key, document.to_json())
+        return load_as_far(model, touch.key, document.to_json())[0]
     except DocumentError:
         return document
 

@@ -14,11 +14,12 @@ from rapyer_cli.render.differences import Difference
 
 
 class FieldRow(NamedTuple):
-    """One entry of a shown document: name, JSON value, and its type in words."""
+    """One entry of a shown document: name, JSON value, its type in words, and what does not fit in it."""
 
     name: str
     value: Any
     type: str = ""
+    problem: str = ""
 
 
 class Shown(NamedTuple):

@@ -26,6 +26,7 @@ from rapyer_cli.settings import Server, Settings, password_of
 
 if TYPE_CHECKING:
     from rapyer_cli.modules import Models
+    from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.guard import Guard
     from rapyer_cli.session.journal import Journal
     from rapyer_cli.session.plan import Done, Transaction
@@ -46,7 +47,7 @@ class Session:
     """State shared by the lines of one sitting.
 
     ``all_verbs`` gives the verbs that lines may use, ``done`` are the changes that ``undo`` can take back,
-    ``read`` is the stored text of the documents that the current line has read.
+    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them.
     """
 
     environment: Environment
@@ -56,6 +57,7 @@ class Session:
     before: Address = ROOT
     in_repl: bool = False
     read: dict[str, bytes] = field(default_factory=dict)
+    drifted: dict[str, Problems] = field(default_factory=dict)
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
     ask: Callable[[str], Awaitable[str]] | None = None

@@ -74,7 +74,7 @@ async def misfits(
 ) -> AsyncIterator[dict[str, Any]]:
     """The documents that do not fit their model, with their bad fields; counts everything in ``drift``."""
     from rapyer.errors import DocumentError
-    from rapyer.models.loading import load_document
+    from rapyer_cli.reading.drift import drift_of
     from rapyer_cli.reading.many import stored_texts
 
     client = await session.client()
@@ -88,8 +88,10 @@ async def misfits(
             drift.checked += 1
             advance(1)
             try:
-                failed = load_document(model, key, text).failed_fields
-                problems = dict.fromkeys(failed, "does not fit; loaded as None (SafeLoad)")
+                problems = {
+                    ".".join(map(str, place)): problem
+                    for place, problem in drift_of(model, key, text).items()
+                }
             except DocumentError as error:
                 problems = error.fields
             if problems:

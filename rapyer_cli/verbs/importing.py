@@ -152,6 +152,7 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     from rapyer.models.loading import load_document
     from rapyer.schema.spec import any_spec
     from rapyer_cli.failures import validation_lines
+    from rapyer_cli.reading.drift import in_words, key_problem
 
     try:
         record = json.loads(line)
@@ -170,9 +171,12 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     model = session.models.of_key(key)
     if model is not None:
         try:
-            load_document(model, key, text)
+            document = load_document(model, key, text)
         except ValidationError as error:
             raise ValueError("; ".join(validation_lines(error))) from error
+        problems = key_problem(model, document, key)
+        if problems:
+            raise ValueError(f"{key}: {in_words(problems)}")
     return Entry(number, key, text, ttl)
 
 

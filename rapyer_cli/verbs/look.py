@@ -14,6 +14,7 @@ from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
     from rapyer.schema.spec import ValueSpec
+    from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.session import Session
 
 _LISTED = 100
@@ -30,7 +31,20 @@ async def get(session: Session, invocation: Invocation) -> Shape:
         return as_stored
     address = await address_at(session, invocation.text("target"))
     data, spec = await read_at(session, address)
-    return shown_value(address, data, spec)
+    return shown_value(address, data, spec, _problems(session, invocation, address, data, spec))
+
+
+def _problems(
+    session: Session, invocation: Invocation, address: Address, data: Any, spec: ValueSpec
+) -> Problems:
+    """What does not fit in what is to be shown to a person."""
+    from rapyer_cli.reading.drift import problems_in
+
+    if goes_to_a_pipe(session, invocation):
+        return {}
+    if not address.pointer and address.key is not None:
+        return session.drifted.get(address.key, {})
+    return problems_in(spec, data)
 
 
 async def _place_as_stored(session: Session, invocation: Invocation) -> Shown | None:
@@ -61,10 +75,9 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
     A place inside a document is read alone where that is possible, so that a field of a huge document is
     there at once. Otherwise (it is not there, or not under this name) the document is read and tells why.
     """
-    from rapyer.models.places import resolve
     from rapyer.schema.spec import any_spec, model_spec
     from rapyer_cli.reading.peek import peek, read_path
-    from rapyer_cli.session.resolve import document_at
+    from rapyer_cli.session.resolve import document_at, place_in
 
     if address.pointer and address.key is not None and session.transaction is None:
         client = await session.client()
@@ -79,7 +92,7 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
             for segment in path:
                 spec = spec.child(segment)
             return values[0], spec
-    place = resolve(await document_at(session, address), address.pointer)
+    place = place_in(session, await document_at(session, address), address.pointer)
     data = current(session, place)
     return data, place.spec.of(place.value)
 
@@ -109,7 +122,8 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     from rapyer_cli.knowledge.describing import tree_of
 
     data, spec = await read_at(session, address)
-    root = tree_of(str(address), spec, data)
+    problems = _problems(session, invocation, address, data, spec)
+    root = tree_of(str(address), spec, data, problems, ())
     if depth:
         _prune(root, depth)
     return Tree(root, data)
@@ -237,14 +251,24 @@ async def _list_entries(session: Session, invocation: Invocation, address: Addre
     if not isinstance(data, (dict, list)):
         rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]
     else:
-        entries = rows_of(spec, data)
+        entries = rows_of(spec, data, _problems(session, invocation, address, data, spec))
         rows = [
-            {"name": row.name, "type": row.type or json_kind(row.value), "value": row.value}
+            {
+                "name": row.name,
+                "type": row.type or json_kind(row.value),
+                "value": row.value,
+                **({"problem": row.problem} if row.problem else {}),
+            }
             for row in entries[:shown]
         ]
         if not limit and len(rows) < len(entries):
             note = f"… {len(entries) - len(rows):,} more; --all shows every one"
-    columns = (Column("name", "name"), Column("type", "type"), Column("value", "value"))
+    columns = (
+        Column("name", "name"),
+        Column("type", "type"),
+        Column("value", "value"),
+        Column("problem", "does not fit"),
+    )
     return Table(columns, rows, empty="(empty)", raw="name", note=note)
 
 
