@@ -87,13 +87,23 @@ def field_path(path: Path) -> str:
     return text
 
 
+_TAKEN_LITERALLY = ("", ".", "..")
+
+
 def escape_pointer(segment: Segment) -> str:
-    """One JSON Pointer segment: ``~`` → ``~0``, ``/`` → ``~1``."""
-    return str(segment).replace("~", "~0").replace("/", "~1")
+    """One JSON Pointer segment: ``~`` → ``~0``, ``/`` → ``~1``; the names that would not be taken literally get a ``~``.
+
+    These are the empty one (an empty segment is what an unset variable leaves behind, it never stands for
+    anything), ``.`` and ``..``: ``~``, ``~.`` and ``~..``.
+    """
+    text = str(segment)
+    return f"~{text}" if text in _TAKEN_LITERALLY else text.replace("~", "~0").replace("/", "~1")
 
 
 def unescape_pointer(segment: str) -> str:
     """The inverse of :func:`escape_pointer`."""
+    if segment[:1] == "~" and segment[1:] in _TAKEN_LITERALLY:
+        return segment[1:]
     return segment.replace("~1", "/").replace("~0", "~")
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -128,6 +129,31 @@ def one_line(text: str) -> str:
         for character in text
     )
     return " ".join(printable.split()).rstrip(" :")
+
+
+def report(error: BaseException, environment: Environment, *, debug: bool = False) -> int:
+    """Write the one line for ``error`` (and its traceback with ``debug``); returns its exit code."""
+    failure = failure_of(error)
+    try:
+        if debug:
+            environment.stderr.write(redacted_traceback(error))
+        environment.note(f"rapyer: {failure.message}")
+    except BrokenPipeError:
+        pass
+    return failure.code
+
+
+def redacted_traceback(error: BaseException) -> str:
+    """The traceback of ``error`` without passwords of URLs."""
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    if "://" in text and "rapyer.connections" in sys.modules:
+        from rapyer.connections import redact_url
+
+        words = [redact_url(word) if "://" in word else word for word in text.split(" ")]
+        text = " ".join(words)
+    return text
 
 
 def _lazily_exported(module: str, name: str) -> Any:

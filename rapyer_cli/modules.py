@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ModelsError, NotFound, one_line
@@ -37,12 +37,11 @@ class ImportFailure(NamedTuple):
 
 @dataclass(slots=True)
 class Models:
-    """The loaded models, by class name and by key prefix; ``quiet`` when loading them wrote nothing."""
+    """The loaded models, by class name and by key prefix."""
 
     classes: list[type[AtomicRedisModel]] = field(default_factory=list)
     failures: list[ImportFailure] = field(default_factory=list)
     asked: tuple[str, ...] = ()
-    quiet: bool = True
 
     def __iter__(self) -> Iterator[type[AtomicRedisModel]]:
         return iter(self.classes)
@@ -96,19 +95,6 @@ class Models:
         raise NotFound(f"there is no model {name!r}; {hint}")
 
 
-class _Overheard:
-    """A stream that knows whether somebody wrote to it, or took what writing needs."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self.written = False
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("write", "writelines", "buffer", "detach"):
-            self.written = True
-        return getattr(self._stream, name)
-
-
 def load_models(sources: ModelSources, environment: Environment) -> Models:
     """Import the modules of ``sources`` and collect every model that is then defined.
 
@@ -121,12 +107,9 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
 
     known = set(find_redis_models())
     loaded: list[ModuleType] = []
-    out: Any
-    err: Any
-    out, err = _Overheard(environment.stderr), _Overheard(sys.stderr)
     for name in sources.modules:
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with contextlib.redirect_stdout(environment.stderr):
                 module = _import(name, sources.base)
         except KeyboardInterrupt:
             raise
@@ -136,7 +119,6 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
             environment.note(f"rapyer: models {name} failed to import: {failure.message}")
             continue
         loaded.append(module)
-    models.quiet = not (models.failures or out.written or err.written)
     # Those that were registered just now, and those of modules that had been imported before.
     models.classes = [
         model

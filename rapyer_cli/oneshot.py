@@ -14,9 +14,8 @@ from typing import Any
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
-from rapyer_cli.failures import UsageError, failure_of
-from rapyer_cli.language.grammar import Invocation, Verbs
-from rapyer_cli.verbs import QUICK
+from rapyer_cli.failures import UsageError, report
+from rapyer_cli.language.grammar import QUICK, Invocation, Verbs
 
 
 def run_words(words: Sequence[str], environment: Environment) -> int:
@@ -90,31 +89,6 @@ async def _perform(invocation: Invocation, environment: Environment) -> int:
             return await run(session, invocation)
     except asyncio.CancelledError as error:
         return report(error, environment, debug=invocation.flag("debug"))
-
-
-def report(error: BaseException, environment: Environment, *, debug: bool = False) -> int:
-    """Write the one line for ``error`` (and its traceback with ``debug``); returns its exit code."""
-    failure = failure_of(error)
-    try:
-        if debug:
-            environment.stderr.write(redacted_traceback(error))
-        environment.note(f"rapyer: {failure.message}")
-    except BrokenPipeError:
-        pass
-    return failure.code
-
-
-def redacted_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` without passwords of URLs."""
-    import traceback
-
-    text = "".join(traceback.format_exception(error))
-    if "://" in text and "rapyer.connections" in sys.modules:
-        from rapyer.connections import redact_url
-
-        words = [redact_url(word) if "://" in word else word for word in text.split(" ")]
-        text = " ".join(words)
-    return text
 
 
 def choices_of(invocation: Invocation) -> Any:

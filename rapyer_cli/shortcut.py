@@ -5,8 +5,8 @@ It applies to ``get`` of a document or a place inside one, and to ``ttl`` of a d
 
 * the words need no parser: options apart from their values, none twice, none unknown;
 * the server is a plain one that answers: ``redis://``, ``unix://``, or an embedded one that runs;
-* importing the models would say nothing and define what it defined the last time (:mod:`rapyer_cli.knowledge.freshness`);
-* a whole document fits its model beyond doubt (:mod:`rapyer_cli.knowledge.fitting`); a place is shown as it is stored.
+* the models have no say. None are named anywhere; or the line itself names none, and asks for a time to live or for a
+  place inside a document, which a program gets as it is stored. The ordinary way imports no models for those either.
 
 Everything else, errors included, is for the ordinary way, which prints the same: :func:`answer` either writes
 the whole answer or nothing. It sends what the ordinary way sends, in read-only mode after the same question to
@@ -17,18 +17,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from rapyer.embedded.wire import ReplyError, Wire
 from rapyer_cli.environment import Environment
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError
-from rapyer_cli.language.addresses import Address, address_of
-from rapyer_cli.language.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS, Verbs
+from rapyer_cli.language.addresses import address_of, certain_address
+from rapyer_cli.language.grammar import CONNECTION_OPTIONS, OUTPUT_OPTIONS, QUICK, Verbs
 from rapyer_cli.session.session import Choices, Session, command_flags, embedded_notice
-from rapyer_cli.verbs import QUICK
 
 _NOTHING: Any = object()
+Login: TypeAlias = "tuple[str | tuple[str, int], list[tuple[str, ...]]]"
+"""Where a server is, and the commands that open a connection to it."""
 
 
 def answer(words: Sequence[str], environment: Environment) -> int | None:
@@ -48,8 +49,6 @@ def answer(words: Sequence[str], environment: Environment) -> int | None:
         text = _shown(data, options.get("output"), environment)
     except (CliError, ReplyError, OSError, ValueError, RecursionError):
         return None  # the ordinary way meets it again, and says what it is
-    except (LookupError, TypeError, AttributeError):
-        return None  # what is known of the models was not written by this version
     if session.server.is_default:
         environment.note(f"rapyer: {embedded_notice()}")
     environment.stdout.write(text)
@@ -97,75 +96,40 @@ def _choices(options: dict[str, Any]) -> Choices:
 def _asked(session: Session, verb: str, target: str) -> Any:
     """The JSON that the line asks for, or ``_NOTHING`` where only the ordinary way can tell."""
     login = _login(session)
-    knowledge = _knowledge(session)
-    if login is None or knowledge is None:
+    has_models = bool(session.settings.models(session.choices.models).modules)
+    address = certain_address(target) if has_models else address_of(target, ())
+    if session.choices.models or login is None or address is None or address.key is None:
         return _NOTHING
-    names = knowledge.get("models", [])
-    address = address_of(target, names)
-    if address.key is None or (verb == "ttl" and address.pointer):
+    if verb == "ttl":
+        return _NOTHING if address.pointer else _lifetime(session, login, address.key)
+    if has_models and not address.pointer:
         return _NOTHING
-    with _connected(*login) as wire:
-        if verb == "ttl":
-            reply = _reply(wire, session, "PTTL", address.key)
-            left = reply if isinstance(reply, int) else -2
-            return _NOTHING if left == -2 else None if left < 0 else left / 1000
-        path = _path(address, knowledge)
-        if path is None:
-            return _NOTHING
-        reply = _reply(wire, session, "JSON.GET", address.key, path)
-    found = json.loads(reply) if isinstance(reply, bytes) else []
-    if not found or (not address.pointer and not _fits(found[0], address.key, knowledge)):
-        return _NOTHING
-    return found[0]
+    return _stored(session, login, address.key, address.pointer)
 
 
-def _knowledge(session: Session) -> dict[str, Any] | None:
-    """What the models are, without importing them; None when that is not known for certain."""
-    from rapyer_cli.knowledge.cache import cache_path, read
-    from rapyer_cli.knowledge.freshness import is_fresh
-
-    sources = session.settings.models(session.choices.models)
-    if not sources.modules:
-        return {}
-    data = read(cache_path(session.environment, sources))
-    names = data.get("models", ())
-    certain = data.get("quiet") and len(names) == len(set(names))
-    return data if certain and is_fresh(data.get("stamp"), session.environment) else None
+def _lifetime(session: Session, login: Login, key: str) -> Any:
+    with _connected(login) as wire:
+        reply = _reply(wire, session, "PTTL", key)
+    left = reply if isinstance(reply, int) else -2
+    return _NOTHING if left == -2 else None if left < 0 else left / 1000
 
 
-def _model_of(key: str, knowledge: dict[str, Any]) -> str | None:
-    fitting = [name for name in knowledge.get("models", ()) if key.startswith(f"{name}:")]
-    return max(fitting, key=len, default=None)
-
-
-def _path(address: Address, knowledge: dict[str, Any]) -> str | None:
-    """The JSON path of an address; None where the document, or the model itself, has to be asked for it."""
+def _stored(session: Session, login: Login, key: str, pointer: Sequence[str]) -> Any:
     from rapyer.paths import addressable_prefix, json_path
 
-    assert address.key is not None
-    types = knowledge.get("types", {})
-    name = _model_of(address.key, knowledge)
-    place: Any = None if name is None else {"kind": "model", "model": name, "item": None}
-    path: list[str | int] = []
-    for segment in address.pointer:
-        kind = place["kind"] if place is not None else ""
-        is_number = segment.lstrip("-").isdigit()
-        if is_number and kind not in ("list", "dict", "model"):
-            return None
-        path.append(int(segment) if is_number and kind == "list" else segment)
-        if place is not None:
-            place = types.get(place["model"], {}).get(segment) if kind == "model" else place["item"]
-    if addressable_prefix(tuple(path)) < len(path):
-        return None
-    return json_path(tuple(path), unchecked=True)
-
-
-def _fits(data: Any, key: str, knowledge: dict[str, Any]) -> bool:
-    """Whether the ordinary way would have nothing to say about this document."""
-    from rapyer_cli.knowledge.fitting import fits
-
-    name = _model_of(key, knowledge)
-    return name is None or fits(data, knowledge["shapes"][name])
+    path: tuple[str | int, ...] = ()
+    with _connected(login) as wire:
+        for segment in pointer:
+            is_index = False
+            if segment.lstrip("-").isdigit():
+                kind = _reply(wire, session, "JSON.TYPE", key, json_path(path, unchecked=True))
+                is_index = b"array" in (kind if isinstance(kind, list) else [kind])
+            path = (*path, int(segment) if is_index else segment)
+            if addressable_prefix(path) < len(path):
+                return _NOTHING
+        reply = _reply(wire, session, "JSON.GET", key, json_path(path, unchecked=True))
+    found = json.loads(reply) if isinstance(reply, bytes) else []
+    return found[0] if found else _NOTHING
 
 
 def _shown(data: Any, form: str | None, environment: Environment) -> str:
@@ -178,8 +142,8 @@ def _shown(data: Any, form: str | None, environment: Environment) -> str:
     return text
 
 
-def _login(session: Session) -> tuple[str | tuple[str, int], list[tuple[str, ...]]] | None:
-    """Where the server is, and the commands that open a connection; None when it takes more than that."""
+def _login(session: Session) -> Login | None:
+    """How to come to the server; None when it takes more than that."""
     from rapyer_cli.settings import password_of
 
     profile, url = session.server.profile, session.server.url
@@ -195,9 +159,7 @@ def _login(session: Session) -> tuple[str | tuple[str, int], list[tuple[str, ...
     return _plain_login(url, password)
 
 
-def _plain_login(
-    url: str, password: str | None
-) -> tuple[str | tuple[str, int], list[tuple[str, ...]]] | None:
+def _plain_login(url: str, password: str | None) -> Login | None:
     import re
 
     found = re.fullmatch(
@@ -228,7 +190,8 @@ def _plain_login(
     return (found["host"] or "localhost", int(found["port"] or 6379)), opening
 
 
-def _connected(where: str | tuple[str, int], opening: list[tuple[str, ...]]) -> Wire:
+def _connected(login: Login) -> Wire:
+    where, opening = login
     wire = Wire(where)
     try:
         for command in opening:
@@ -241,7 +204,7 @@ def _connected(where: str | tuple[str, int], opening: list[tuple[str, ...]]) -> 
 
 def _reply(wire: Wire, session: Session, command: str, key: str, *words: str) -> Any:
     """The reply to a command that reads. Raises :class:`CliError` where read-only mode does not let it leave."""
-    from rapyer_cli.reading.many import as_sent
+    from rapyer.keyspace.spelling import as_sent
 
     if session.read_only_reason:
         flags = command_flags(wire.call("COMMAND", "INFO", command)) or frozenset()

@@ -16,6 +16,7 @@ from rapyer_cli.render.text import cut
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
+    from rapyer.batch.batch import Batch
     from rapyer.connections import Command
     from rapyer_cli.session.plan import Plan
 
@@ -27,6 +28,7 @@ async def run(session: Session, invocation: Invocation) -> int:
     """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
     verb = invocation.verb
     session.read.clear()
+    session.drifted.clear()
     if verb.changes(invocation) and not invocation.flag("dry_run"):
         refuse_if_read_only(session)
     if verb.connects:
@@ -37,7 +39,7 @@ async def run(session: Session, invocation: Invocation) -> int:
 
 
 async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int:
-    from rapyer_cli.render.outcomes import Ended
+    from rapyer_cli.render.shapes import Ended
 
     code = 0
     if isinstance(outcome, Ended):
@@ -57,6 +59,15 @@ async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int
             everything=invocation.flag("all"),
         )
     return code
+
+
+def batch_for(session: Session, invocation: Invocation) -> Batch:
+    """The batch for the plan of this line. A dry run never joins the open transaction."""
+    from rapyer.batch.batch import Batch
+
+    if session.transaction is not None and not invocation.flag("dry_run"):
+        return session.transaction.batch
+    return Batch()
 
 
 def refuse_if_read_only(session: Session) -> None:
@@ -87,11 +98,11 @@ def try_out(plan: Plan) -> Changed:
     Raises :class:`ValueRefused` for what the server would refuse.
     """
     commands = tuple(plan.batch.commands())
-    effects, refusals = plan.effects(), plan.refusals()
+    documents, refusals = plan.documents(), plan.refusals()
     plan.batch.discard()
     if refusals:
         raise ValueRefused(refusals[0])
-    return Changed(effects, commands=commands, state="dry")
+    return Changed(documents, commands=commands, state="dry")
 
 
 def queue(session: Session, plan: Plan) -> Changed:
@@ -105,7 +116,7 @@ def queue(session: Session, plan: Plan) -> Changed:
         session.environment.note(f"rapyer: commit will refuse this as it is now: {refusal}")
     for touch in plan.touches:
         transaction.documents[touch.key] = touch.document
-    return Changed(plan.effects(), state="queued")
+    return Changed(plan.documents(), state="queued")
 
 
 async def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
@@ -165,7 +176,7 @@ async def send(session: Session, plan: Plan) -> Changed:
         session.environment.note(note)
     session.journal.write({**entry, "outcome": "done"})
     _remember(session, plan)
-    return Changed(plan.effects(), plan.result(), plan.read_result is not None)
+    return Changed(plan.documents(), plan.result(), plan.read_result is not None)
 
 
 async def commit_transaction(session: Session, invocation: Invocation) -> Changed | None:
@@ -188,7 +199,7 @@ async def commit_transaction(session: Session, invocation: Invocation) -> Change
         question=f"commit {count} queued changes, some of which delete?",
     )
     if invocation.flag("dry_run"):
-        return Changed(plan.effects(), commands=tuple(plan.batch.commands()), state="dry")
+        return Changed(plan.documents(), commands=tuple(plan.batch.commands()), state="dry")
     await confirm(session, plan, invocation)
     if transaction.server_run is not None and await _server_run(session) != transaction.server_run:
         raise ConnectionRefused(
@@ -203,13 +214,13 @@ async def _server_run(session: Session) -> bytes | None:
     """What tells one run of the server from the next; None on a cluster, or where it may not be asked."""
     import redis.exceptions
 
-    from rapyer.connections import Session as Wire
+    from rapyer_cli.reading.commands import ask, is_cluster
 
-    wire = Wire.of(await session.client())
-    if wire.is_cluster:
+    client = await session.client()
+    if is_cluster(client):
         return None
     try:
-        text: bytes = await wire.execute("INFO", "server", write=False)
+        text: bytes = await ask(client, "INFO", "server")
     except redis.exceptions.ResponseError:
         return None
     lines = (line.partition(b":") for line in text.splitlines())
@@ -226,14 +237,14 @@ async def send_many(session: Session, verb: str, commands: Sequence[Command]) ->
 
     Only for bulk verbs whose documents do not depend on each other.
     """
-    from rapyer.connections import Session as Wire
+    from rapyer_cli.reading.commands import send_all
 
     if not commands:
         return []
     entry = {"server": redacted(session), "verb": verb, "keys": [text_of(c[1]) for c in commands]}
     try:
         with session.guard.writing():
-            replies = await Wire.of(await session.client()).execute_many(commands, write=True)
+            replies = await send_all(await session.client(), commands)
     except BaseException as error:
         session.journal.write({**entry, "outcome": failure_of(error).message})
         raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import CliError, Refused
 from rapyer_cli.render.differences import MISSING, same
+from rapyer_cli.render.text import lifetime_in_words
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
@@ -53,9 +54,8 @@ async def plan_undo(session: Session) -> Plan:
 async def _plan_lifetime(session: Session, done: Done, batch: Any) -> Plan:
     """Back to the time to live that the document had, counted from now."""
     from rapyer.models.raw import RawDocument
-    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.reading.many import ttls_of
     from rapyer_cli.session.plan import Lifetime, Plan
-    from rapyer_cli.verbs.lifetime import in_words
 
     change = done.lifetime
     assert change is not None
@@ -66,7 +66,7 @@ async def _plan_lifetime(session: Session, done: Done, batch: Any) -> Plan:
         )
     with batch.collecting():
         await RawDocument(change.key).set_ttl(change.before)
-    note = f"{change.key}: lives {in_words(now)} → {in_words(change.before)}"
+    note = f"{change.key}: lives {lifetime_in_words(now)} → {lifetime_in_words(change.before)}"
     back = Lifetime(change.key, now, change.before)
     return Plan("undo of ttl", "write", batch, [], notes=(note,), undoes=done, lifetime=back)
 
@@ -85,14 +85,14 @@ async def _watched(batch: Any, document: Any) -> Any:
 def _as_seen(session: Session, document: Any, touch: Touch) -> Any:
     """The document as the change saw it: through its model, unless it was taken as plain JSON then."""
     from rapyer.errors import DocumentError
-    from rapyer.models.loading import load_document
     from rapyer.models.raw import RawDocument
+    from rapyer_cli.reading.drift import load_as_far
 
     model = session.models.of_key(touch.key)
     if document is None or model is None or isinstance(touch.document, RawDocument):
         return document
     try:
-        return load_document(model, touch.key, document.to_json())
+        return load_as_far(model, touch.key, document.to_json())[0]
     except DocumentError:
         return document
 

@@ -44,7 +44,7 @@ def complete_line(line: str, cursor: int, verbs: Verbs, knowledge: Knowledge) ->
     if words and words[-1].end == cursor:
         last = words.pop()
         partial, start = last.text, last.start
-        quote = last.open if last.raw.startswith(last.open) else ""
+        quote = last.open if last.source.startswith(last.open) else ""
     elif "#" in line[:cursor] and line[:cursor].lstrip().startswith("#"):
         return Completion(start=cursor)
     found = complete_words([word.text for word in words], partial, verbs, knowledge)

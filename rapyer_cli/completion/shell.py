@@ -25,7 +25,6 @@ async def candidates(
 ) -> list[tuple[str, str, bool]]:
     """Text, meaning and finality of each word that could complete ``partial`` after ``words``."""
     from rapyer_cli.session.session import Choices, session_for
-    from rapyer_cli.verbs import all_verbs
 
     given = _options(words, verbs)
     choices = Choices(
@@ -34,7 +33,7 @@ async def candidates(
         models=tuple(name for name in given.get("--models", []) if name is not None),
         read_only=True,
     )
-    async with session_for(environment, all_verbs, choices) as session:
+    async with session_for(environment, lambda: verbs, choices) as session:
         try:
             sources = session.settings.models(choices.models)
             profiles = tuple(session.settings.profile_names())

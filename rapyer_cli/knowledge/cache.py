@@ -1,27 +1,26 @@
 """What is known of the models between calls, in a file of the cache directory.
 
-It is written whenever a command has loaded models, so that neither the shells' completion nor a plain read
-(:mod:`rapyer_cli.shortcut`) needs user code. Completion takes it as it is; a read asks whether it is still true.
+It is written whenever a command has loaded models that it describes otherwise, so that the shells' completion runs no
+user code. Completion takes it as it is.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.knowledge.cache_file import keep
-from rapyer_cli.knowledge.freshness import is_fresh, joined, stamp_of_loaded
 from rapyer_cli.settings import ModelSources
 
 if TYPE_CHECKING:
     from rapyer_cli.knowledge.knowledge import Knowledge
     from rapyer_cli.modules import Models
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def cache_path(environment: Environment, sources: ModelSources) -> Path:
@@ -30,29 +29,19 @@ def cache_path(environment: Environment, sources: ModelSources) -> Path:
     return environment.cache_directory / f"models-{sha256(named.encode()).hexdigest()[:16]}.json"
 
 
-def store(environment: Environment, sources: ModelSources, models: Models, began: float) -> None:
-    """Keep what is to be known of ``models``, if it changed. Failing to is no failure.
-
-    :param began: the time when loading them began.
-    """
+def store(environment: Environment, sources: ModelSources, models: Models) -> None:
+    """Keep what is to be known of ``models``, if it changed. Failing to is no failure."""
     if not sources.modules or not models:
         return
     path = cache_path(environment, sources)
-    kept = read(path)
-    if is_fresh(kept.get("stamp"), environment):
+    kept, files = read(path), _files_of(models)
+    if kept.get("files") == files:
         return
-    from rapyer.schema.of_models import model_spec
-    from rapyer_cli.knowledge.fitting import shape_of
     from rapyer_cli.knowledge.gathering import operation_infos, types_of
 
-    base = sources.base.absolute()
-    # Path.expanduser raises for an unknown user; the import has said so already.
-    named = [str(base / os.path.expanduser(module)) for module in sources.modules]  # noqa: PTH111
-    stamp = stamp_of_loaded(environment, began, named)
     data: dict[str, Any] = {
         "format": _FORMAT,
-        "quiet": models.quiet,
-        "shapes": {model.class_key_initials(): shape_of(model_spec(model)) for model in models},
+        "files": files,
         "models": models.names(),
         "types": {
             name: {field: info.to_json() for field, info in fields.items()}
@@ -60,10 +49,14 @@ def store(environment: Environment, sources: ModelSources, models: Models, began
         },
         "operations": [[o.verb, o.kind, o.signature, list(o.roles)] for o in operation_infos()],
     }
-    data = json.loads(json.dumps(data))  # comparable with what was kept
-    is_same = data == {name: value for name, value in kept.items() if name != "stamp"}
-    data["stamp"] = joined(stamp, kept.get("stamp")) if stamp is not None and is_same else stamp
     keep(path, data)
+
+
+def _files_of(models: Models) -> dict[str, int]:
+    """The files that define the models, and when they were written. Completion can be wrong about others."""
+    modules = {base.__module__ for model in models for base in model.__mro__}
+    named = (getattr(sys.modules.get(module), "__file__", None) for module in modules)
+    return {file: Path(file).stat().st_mtime_ns for file in named if file and Path(file).exists()}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.language.addresses import Address
+from rapyer_cli.reading.drift import Path, Problems, place_name
 from rapyer_cli.render.shapes import FieldRow, Node, Shown
 
 if TYPE_CHECKING:
@@ -13,21 +14,32 @@ if TYPE_CHECKING:
     from rapyer.schema.spec import ValueSpec
 
 
-def shown_value(address: Address, data: Any, spec: ValueSpec) -> Shown:
-    """A value with the types of its entries."""
-    return Shown(str(address), data, type_label(spec), rows_of(spec, data))
+def shown_value(address: Address, data: Any, spec: ValueSpec, problems: Problems) -> Shown:
+    """A value with the types of its entries, and marks where it does not fit them."""
+    note = f"does not fit: {problems[()]}" if () in problems else ""
+    return Shown(str(address), data, type_label(spec), rows_of(spec, data, problems), note)
 
 
-def rows_of(spec: ValueSpec, data: Any) -> tuple[FieldRow, ...]:
+def rows_of(spec: ValueSpec, data: Any, problems: Problems) -> tuple[FieldRow, ...]:
     """The entries of a container with their types; none for a scalar."""
+    misfits: dict[str, str] = {}
+    for path, problem in problems.items():
+        if path:
+            below = f"{place_name(path[1:])}: " if path[1:] else ""
+            misfits.setdefault(str(path[0]), f"{below}{problem}")
     if isinstance(data, dict):
         named = spec.field_names()
         return tuple(
-            FieldRow(name, value, type_label(spec.child(name)) if named else "")
+            FieldRow(
+                name, value, type_label(spec.child(name)) if named else "", misfits.get(name, "")
+            )
             for name, value in data.items()
         )
     if isinstance(data, list):
-        return tuple(FieldRow(str(index), value) for index, value in enumerate(data))
+        return tuple(
+            FieldRow(str(index), value, "", misfits.get(str(index), ""))
+            for index, value in enumerate(data)
+        )
     return ()
 
 
@@ -36,20 +48,27 @@ def type_label(spec: ValueSpec) -> str:
     return "" if spec.python_type is object and spec.core["type"] == "any" else spec.describe()
 
 
-def tree_of(label: str, spec: ValueSpec | None, data: Any) -> Node:
-    """A place as a tree, each field with its type."""
+def tree_of(label: str, spec: ValueSpec | None, data: Any, problems: Problems, path: Path) -> Node:
+    """A place as a tree, each field with its type, and marks where it does not fit."""
     type_ = type_label(spec) if spec is not None else ""
+    if path in problems:
+        type_ = f"{type_}  does not fit: {problems[path]}".lstrip()
     if isinstance(data, dict):
         known = spec is not None and bool(spec.field_names())
         children = [
-            tree_of(name, spec.child(name) if spec is not None and known else None, value)
+            tree_of(
+                name,
+                spec.child(name) if spec is not None and known else None,
+                value,
+                problems,
+                (*path, name),
+            )
             for name, value in data.items()
         ]
         return Node(label, None, type_, children)
     if isinstance(data, list):
-        return Node(
-            label, None, type_, [tree_of(str(i), None, value) for i, value in enumerate(data)]
-        )
+        items = [tree_of(str(i), None, value, problems, (*path, i)) for i, value in enumerate(data)]
+        return Node(label, None, type_, items)
     return Node(label, data, type_, has_value=True)
 
 

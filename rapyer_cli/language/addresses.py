@@ -104,14 +104,12 @@ def address_of(
     return address
 
 
-def relative(address: Address, here: Address) -> str:
-    """``address`` as short as it can be written at ``here``."""
-    from rapyer.paths import escape_pointer
-
-    depth = len(here.pointer)
-    if here.key is not None and (address.key, address.pointer[:depth]) == (here.key, here.pointer):
-        return "/".join(map(escape_pointer, address.pointer[depth:])) or "."
-    return str(address)
+def certain_address(text: str) -> Address | None:
+    """The address that ``text`` means at the root whatever models there are; None where they have a say."""
+    head, *rest = text.split("/")
+    if ":" not in head or "%" in head or not {".", ".."}.isdisjoint(rest):
+        return None
+    return address_of(text, ())
 
 
 def entry_test(fields: Collection[str], kind: str) -> Callable[[str], bool]:

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from rapyer_cli.exits import Exit
-
-if TYPE_CHECKING:
-    from rapyer_cli.session.session import Session
 
 Effect: TypeAlias = Literal["read", "write", "destructive"]
 Group: TypeAlias = Literal["look", "change", "operation", "many", "session", "repl"]
@@ -61,7 +58,8 @@ class Option(NamedTuple):
     metavar: str = ""
 
 
-Run: TypeAlias = "Callable[[Session, Invocation], Awaitable[Any]]"
+Run: TypeAlias = "Callable[[Any, Invocation], Awaitable[Any]]"
+"""What a verb does. It is handed the session of its line, which is of a room above: nothing here looks into it."""
 
 
 class Verb(NamedTuple):
@@ -162,6 +160,10 @@ class Invocation(NamedTuple):
     def flag(self, name: str) -> bool:
         """Whether a flag was given."""
         return self.values.get(name) is True
+
+
+# Of these, plain reads are answered by rapyer_cli.shortcut.
+QUICK = ("get", "ttl")
 
 
 class Verbs:

@@ -37,9 +37,9 @@ def _with_one_expression(words: Sequence[Word], verb: Verb) -> list[str]:
             options.append(word.text)
             pending = False
         elif (
-            word.raw.startswith("-")
-            and not word.raw.lstrip("-")[:1].isdigit()
-            and len(word.raw) > 1
+            word.source.startswith("-")
+            and not word.source.lstrip("-")[:1].isdigit()
+            and len(word.source) > 1
         ):
             options.append(word.text)
             pending = word.text in takes_value
@@ -47,6 +47,6 @@ def _with_one_expression(words: Sequence[Word], verb: Verb) -> list[str]:
             positional.append(word)
     head = [word.text for word in positional[:position]]
     rest = positional[position:]
-    if len(rest) == 1 and rest[0].raw[0] == rest[0].raw[-1] and rest[0].raw[0] in "'\"":
+    if len(rest) == 1 and rest[0].source[0] == rest[0].source[-1] and rest[0].source[0] in "'\"":
         return [*head, rest[0].text, *options]
-    return [*head, *([" ".join(word.raw for word in rest)] if rest else []), *options]
+    return [*head, *([" ".join(word.source for word in rest)] if rest else []), *options]

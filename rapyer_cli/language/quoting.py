@@ -6,7 +6,6 @@ bracket, quotes and blanks included, so that JSON can be typed as it is. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from rapyer_cli.failures import UsageError
@@ -16,12 +15,12 @@ _NEEDS_QUOTES = frozenset(_BLANKS + "'\"\\#")
 
 
 class Word(NamedTuple):
-    """One word: its text, and where it stands in the line. ``open`` when its quote is not closed."""
+    """One word: its text, where it stands in the line, and as what it was typed. ``open`` when its quote is not closed."""
 
     text: str
     start: int
     end: int
-    raw: str
+    source: str
     open: str = ""
 
 
@@ -45,7 +44,7 @@ def split(line: str) -> list[Word]:
     """The words of a finished line. Raises :class:`UsageError` when a quote is not closed."""
     words = scan(line)
     if words and words[-1].open:
-        raise UsageError(f"the {words[-1].open} that opens {words[-1].raw!r} is not closed")
+        raise UsageError(f"the {words[-1].open} that opens {words[-1].source!r} is not closed")
     return words
 
 
@@ -65,11 +64,6 @@ def left_open(text: str, quote: str) -> str:
         return f"'{text}" if "'" not in text else quoted(text)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}'
-
-
-def joined(texts: Iterable[str]) -> str:
-    """Words as one line that :func:`split` reads back."""
-    return " ".join(quoted(text) for text in texts)
 
 
 def _word(line: str, start: int) -> tuple[int, str, str]:

@@ -1,17 +1,17 @@
-"""Listing keys: bounded SCANs for documents only. Never KEYS."""
+"""Listing and reading many documents: bounded SCANs, never KEYS, and pipelined JSON.GETs in chunks, as stored text."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from rapyer.keyspace.spelling import as_sent, escaped_glob
-
-__all__ = ["as_sent", "escaped_glob"]
+from rapyer_cli.reading.commands import ask, ask_all, primaries_of
 
 _JSON_TYPE = "ReJSON-RL"
 _BATCH = 1000
+_CHUNK = 200
 
 
 async def key_batches(client: Any, name: str = "", text: str = "") -> AsyncIterator[list[str]]:
@@ -20,15 +20,12 @@ async def key_batches(client: Any, name: str = "", text: str = "") -> AsyncItera
     Without a name the keys of all documents. A key may come more than once. Sends SCAN with TYPE and
     MATCH to every primary.
     """
-    from rapyer.connections import Session as Wire
-
     pattern = f"{escaped_glob(name)}:{escaped_glob(text)}*" if name else f"{escaped_glob(text)}*"
     filters = ("MATCH", as_sent(pattern), "COUNT", _BATCH, "TYPE", _JSON_TYPE)
-    wire = Wire.of(client)
-    for node in await wire.primaries():
+    for node in await primaries_of(client):
         cursor: bytes | int = 0
         while True:
-            cursor, keys = await wire.execute("SCAN", cursor, *filters, write=False, node=node)
+            cursor, keys = await ask(client, "SCAN", cursor, *filters, node=node)
             yield [_text(key) for key in keys]
             if int(cursor) == 0:
                 break
@@ -88,6 +85,43 @@ async def counts_by_prefix(
         if seconds and time.monotonic() > ends:
             return counts, False
     return counts, True
+
+
+async def stored_texts(client: Any, name: str) -> AsyncIterator[tuple[str, bytes]]:
+    """Key and stored JSON of every document of the model ``name`` (of all documents without a name).
+
+    Documents that disappear meanwhile are left out. Sends SCAN and JSON.GET.
+    """
+    chunk: list[str] = []
+    async for key in unique_keys_of(client, name):
+        chunk.append(key)
+        if len(chunk) == _CHUNK:
+            async for pair in texts_of(client, chunk):
+                yield pair
+            chunk = []
+    async for pair in texts_of(client, chunk):
+        yield pair
+
+
+async def texts_of(client: Any, keys: Iterable[str]) -> AsyncIterator[tuple[str, bytes]]:
+    """Key and stored JSON of each of ``keys`` that is a document. Sends JSON.GETs in one write."""
+    wanted = list(keys)
+    replies = await ask_all(client, [("JSON.GET", as_sent(key)) for key in wanted])
+    for key, reply in zip(wanted, replies, strict=True):
+        if isinstance(reply, Exception):
+            raise reply
+        if reply is not None:
+            yield key, reply
+
+
+async def ttls_of(client: Any, keys: Iterable[str]) -> dict[str, float | None]:
+    """The seconds that each key has to live, None for ever. Sends PTTLs in one write."""
+    wanted = list(keys)
+    replies = await ask_all(client, [("PTTL", as_sent(key)) for key in wanted])
+    return {
+        key: reply / 1000 if isinstance(reply, int) and reply >= 0 else None
+        for key, reply in zip(wanted, replies, strict=True)
+    }
 
 
 def _text(key: bytes | str) -> str:

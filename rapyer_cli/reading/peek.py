@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from rapyer.keyspace.spelling import as_sent
 from rapyer_cli.language.addresses import Address
+from rapyer_cli.reading.commands import ask
 
 
 class Peek(NamedTuple):
     """A place that exists: its JSON type as RedisJSON calls it, and where it is."""
 
     client: Any
-    wire: Any
     key: str
     path: tuple[str | int, ...]
     kind: str
@@ -33,8 +35,8 @@ class Peek(NamedTuple):
     async def _ask(self, command: str) -> Any:
         from rapyer.paths import json_path
 
-        return await self.wire.execute(
-            command, self.key, json_path(self.path, unchecked=True), write=False
+        return await ask(
+            self.client, command, as_sent(self.key), json_path(self.path, unchecked=True)
         )
 
 
@@ -43,45 +45,45 @@ async def read_path(client: Any, key: str, path: tuple[str | int, ...]) -> list[
 
     Sends JSON.GET.
     """
-    from rapyer.connections import Session as Wire
     from rapyer.errors import UnaddressableKeyError
     from rapyer.paths import json_path
-    from rapyer_cli.reading.many import as_sent
 
     try:
         where = json_path(path, unchecked=True)
     except UnaddressableKeyError:
         return []
-    text = await Wire.of(client).execute("JSON.GET", as_sent(key), where, write=False)
+    text = await ask(client, "JSON.GET", as_sent(key), where)
     return list(json.loads(text)) if text is not None else []
 
 
 async def peek(client: Any, address: Address) -> Peek | None:
     """What is at ``address``, or None when nothing is there. Sends JSON.TYPE for it and, where a segment
     could be a name or an index, for what is above it."""
-    from rapyer.connections import Session as Wire
     from rapyer.errors import UnaddressableKeyError
 
     if address.key is None:
         return None
-    wire = Wire.of(client)
-    path: tuple[str | int, ...] = ()
     try:
-        for segment in address.pointer:
-            index = (
-                segment.lstrip("-").isdigit() and await _kind(wire, address.key, path) == "array"
-            )
-            path = (*path, int(segment) if index else segment)
-        kind = await _kind(wire, address.key, path)
+        path = await path_of(client, address.key, address.pointer)
+        kind = await _kind(client, address.key, path)
     except UnaddressableKeyError:
         return None
-    return None if kind is None else Peek(client, wire, address.key, path, kind)
+    return None if kind is None else Peek(client, address.key, path, kind)
 
 
-async def _kind(wire: Any, key: str, path: tuple[str | int, ...]) -> str | None:
+async def path_of(client: Any, key: str, pointer: Sequence[str]) -> tuple[str | int, ...]:
+    """The path that a pointer means in what is stored. Sends JSON.TYPE where a segment could be an index."""
+    path: tuple[str | int, ...] = ()
+    for segment in pointer:
+        index = segment.lstrip("-").isdigit() and await _kind(client, key, path) == "array"
+        path = (*path, int(segment) if index else segment)
+    return path
+
+
+async def _kind(client: Any, key: str, path: tuple[str | int, ...]) -> str | None:
     from rapyer.paths import json_path
 
-    reply = await wire.execute("JSON.TYPE", key, json_path(path, unchecked=True), write=False)
+    reply = await ask(client, "JSON.TYPE", as_sent(key), json_path(path, unchecked=True))
     kind = next(iter(_innermost(reply)), None)
     return kind.decode() if isinstance(kind, bytes) else None
 

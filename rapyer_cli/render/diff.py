@@ -24,17 +24,17 @@ def render_changed(
     if changed.commands:
         for command in changed.commands:
             console.print(Text(f"  {printable(command)}", style="cyan"), soft_wrap=True)
-    for effect in changed.effects:
-        heading = Text.assemble((printable(effect.key), "bold"))
+    for document in changed.documents:
+        heading = Text.assemble((printable(document.key), "bold"))
         if changed.state == "dry":
             heading.append("  dry run: nothing was changed", style="dim")
         elif changed.state == "queued":
             heading.append("  queued", style="dim")
-        elif not effect.differences:
+        elif not document.differences:
             heading.append("  no change", style="dim")
         console.print(heading)
         _render_differences(
-            fields_of(effect.differences), console, environment, everything=everything
+            fields_of(document.differences), console, environment, everything=everything
         )
     if changed.has_result:
         limit = 0 if everything else environment.width * 4

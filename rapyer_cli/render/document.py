@@ -67,11 +67,17 @@ def _render_rows(
             if everything
             else value_text(row.value, max(value_width, 10))
         )
-        cells = [Text(f"  {cut(printable(row.name), name_width)}", style=STYLES["name"]), value]
+        mark = ("! ", STYLES["removed"]) if row.problem else "  "
+        name = (cut(printable(row.name), name_width), STYLES["name"])
+        cells = [Text.assemble(mark, name), value]
         if typed:
             cells.append(Text(cut(row.type, type_width), style=STYLES["type"]))
         grid.add_row(*cells)
     console.print(grid)
+    for row in visible:
+        if row.problem:
+            text = f"! {printable(row.name)} does not fit: {printable(row.problem)}"
+            console.print(Text(text, style=STYLES["removed"]), soft_wrap=True)
     if len(visible) < len(rows):
         missing = counted(len(rows) - len(visible), "more entry")
         console.print(Text(f"  … {missing}; --all shows everything", style="dim"))

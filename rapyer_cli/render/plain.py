@@ -60,16 +60,16 @@ def change_lines(changed: Changed) -> list[str]:
     """``BlogPost:42/views: 5 → 10``, one line per place."""
     prefix = {"dry": "would change ", "queued": "queued: "}.get(changed.state, "")
     lines = []
-    for effect in changed.effects:
-        if not effect.differences:
-            lines.append(f"{prefix}{effect.key}: no change")
+    for document in changed.documents:
+        if not document.differences:
+            lines.append(f"{prefix}{document.key}: no change")
         lines.extend(
-            f"{prefix}{place(effect.key, difference)}: {arrow(difference)}"
-            for difference in effect.differences[:20]
+            f"{prefix}{target_of(document.key, difference)}: {arrow(difference)}"
+            for difference in document.differences[:20]
         )
-        if len(effect.differences) > 20:
+        if len(document.differences) > 20:
             lines.append(
-                f"{prefix}{effect.key}: … and {len(effect.differences) - 20:,} more places"
+                f"{prefix}{document.key}: … and {len(document.differences) - 20:,} more places"
             )
     return lines
 
@@ -83,7 +83,7 @@ def arrow(difference: Difference, limit: int = 200) -> str:
     return f"{readable(difference.before, limit)} → {readable(difference.after, limit)}"
 
 
-def place(key: str, difference: Difference) -> str:
+def target_of(key: str, difference: Difference) -> str:
     """The target of a difference."""
     from rapyer.paths import format_target
 
@@ -146,9 +146,9 @@ def _render_commands(changed: Changed, environment: Environment, form: str, writ
             {
                 "commands": list(changed.commands),
                 "changes": [
-                    {"key": effect.key, **difference_record(difference)}
-                    for effect in changed.effects
-                    for difference in effect.differences
+                    {"key": document.key, **difference_record(difference)}
+                    for document in changed.documents
+                    for difference in document.differences
                 ],
             }
         )

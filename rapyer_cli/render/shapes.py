@@ -9,15 +9,17 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from rapyer_cli.exits import Exit
 from rapyer_cli.render.differences import Difference
 
 
 class FieldRow(NamedTuple):
-    """One entry of a shown document: name, JSON value, and its type in words."""
+    """One entry of a shown document: name, JSON value, its type in words, and what does not fit in it."""
 
     name: str
     value: Any
     type: str = ""
+    problem: str = ""
 
 
 class Shown(NamedTuple):
@@ -79,8 +81,8 @@ class Compared(NamedTuple):
     differences: tuple[Difference, ...]
 
 
-class Effect(NamedTuple):
-    """What one change did, or would do, to one document."""
+class ChangedDocument(NamedTuple):
+    """What a plan did, or would do, to one document."""
 
     key: str
     differences: tuple[Difference, ...]
@@ -93,7 +95,7 @@ class Changed(NamedTuple):
     commands of a dry run.
     """
 
-    effects: tuple[Effect, ...]
+    documents: tuple[ChangedDocument, ...]
     result: Any = None
     has_result: bool = False
     commands: tuple[str, ...] = ()
@@ -108,3 +110,10 @@ class Lines(NamedTuple):
 
 
 Shape: TypeAlias = Shown | Table | Tree | Compared | Changed | Lines
+
+
+class Ended(NamedTuple):
+    """``shape`` is shown, then the command ends with ``code``."""
+
+    shape: Shape | None
+    code: Exit

@@ -52,6 +52,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {plural}"
 
 
+def lifetime_in_words(seconds: float | None) -> str:
+    """A time to live for people."""
+    return "for ever" if seconds is None else f"{seconds:g} seconds"
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if character in "\n\t\r":

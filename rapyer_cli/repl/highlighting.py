@@ -19,27 +19,27 @@ def fragments(line: str, verbs: Verbs) -> list[Fragment]:
     verb_seen = False
     for word in scan(line):
         pieces.append(("", line[position : word.start]))
-        if word.raw.startswith("-") and len(word.raw) > 1 and not _NUMBER.match(word.raw):
+        if word.source.startswith("-") and len(word.source) > 1 and not _NUMBER.match(word.source):
             style = "class:option"
         elif not verb_seen:
             verb_seen = True
             style = "class:verb" if word.text in verbs else "class:unknown"
         else:
-            style = _style_of(word.raw)
-        pieces.append((style, word.raw))
+            style = _style_of(word.source)
+        pieces.append((style, word.source))
         position = word.end
     rest = line[position:]
     pieces.append(("class:comment" if rest.lstrip().startswith("#") else "", rest))
     return [piece for piece in pieces if piece[1]]
 
 
-def _style_of(raw: str) -> str:
-    if raw[0] in "'\"":
+def _style_of(source: str) -> str:
+    if source[0] in "'\"":
         return "class:text"
-    if raw[0] in "{[":
+    if source[0] in "{[":
         return "class:json"
-    if _NUMBER.match(raw) or raw in ("true", "false", "null"):
+    if _NUMBER.match(source) or source in ("true", "false", "null"):
         return "class:number"
-    if "=" in raw:
+    if "=" in source:
         return "class:assignment"
-    return "class:target" if ":" in raw or "/" in raw else ""
+    return "class:target" if ":" in source or "/" in source else ""

@@ -12,14 +12,12 @@ from typing import Any
 
 from rapyer_cli.change.execute import run
 from rapyer_cli.exits import Exit
-from rapyer_cli.failures import CliError, failure_of
+from rapyer_cli.failures import CliError, failure_of, report
 from rapyer_cli.knowledge.gathering import operation_infos, types_of
 from rapyer_cli.knowledge.knowledge import Knowledge
 from rapyer_cli.language.lines import invocation_of
-from rapyer_cli.oneshot import report
 from rapyer_cli.repl.status import Status
-from rapyer_cli.session.session import Session
-from rapyer_cli.verbs.navigate import Leave, where_in_words
+from rapyer_cli.session.session import Leave, Session, where_in_words
 
 
 @dataclass(slots=True)

@@ -16,9 +16,9 @@ from rapyer import Batch, Queued
 from rapyer.errors import PathNotFound
 from rapyer.models.places import resolve
 from rapyer_cli.failures import validation_lines
-from rapyer_cli.language.grammar import Effect as Severity
+from rapyer_cli.language.grammar import Effect
 from rapyer_cli.render.differences import MISSING, Difference, differences
-from rapyer_cli.render.shapes import Effect
+from rapyer_cli.render.shapes import ChangedDocument
 from rapyer_cli.render.text import cut, readable
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class Touch:
             )
         return ""
 
-    def effect(self) -> Effect:
+    def changed(self) -> ChangedDocument:
         """What changes, as differences inside the document."""
         found = differences(self.before, self.after)
-        return Effect(
+        return ChangedDocument(
             self.key,
             tuple(Difference((*self.path, *d.path), d.change, d.before, d.after) for d in found),
         )
@@ -87,7 +87,7 @@ class Plan:
     """
 
     verb: str
-    effect: Severity
+    effect: Effect
     batch: Batch
     touches: list[Touch]
     answers: list[Any] = field(default_factory=list)
@@ -102,13 +102,13 @@ class Plan:
         """The documents it touches."""
         return list(dict.fromkeys(touch.key for touch in self.touches))
 
-    def effects(self) -> tuple[Effect, ...]:
+    def documents(self) -> tuple[ChangedDocument, ...]:
         """The differences in each touched document."""
         found: dict[str, tuple[Difference, ...]] = {}
         for touch in self.touches:
-            effect = touch.effect()
-            found[effect.key] = found.get(effect.key, ()) + effect.differences
-        return tuple(Effect(key, differences) for key, differences in found.items())
+            changed = touch.changed()
+            found[changed.key] = found.get(changed.key, ()) + changed.differences
+        return tuple(ChangedDocument(key, differences) for key, differences in found.items())
 
     def refusals(self) -> list[str]:
         """Why the server will refuse it, unless somebody else changes the places before."""
@@ -164,7 +164,7 @@ def merged(touches: Sequence[Touch]) -> list[Touch]:
 
 async def plan_change(
     verb: str,
-    effect: Severity,
+    effect: Effect,
     places: Sequence[Place],
     apply: Callable[[], Awaitable[Iterable[Any]]],
     *,

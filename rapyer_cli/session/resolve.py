@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import ModelsError, NotFound, UsageError, one_line
 from rapyer_cli.language.addresses import Address, address_of
+from rapyer_cli.render.text import cut, printable
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
     from rapyer.models.places import Place
 
+_LONGEST_NOTE = 300
+
 
 async def document_at(session: Session, address: Address) -> Any:
-    """The document at ``address``: a model instance, or a raw document when no model fits.
+    """The document at ``address``: a model instance, or a raw document when no model has such keys.
 
-    A document that fails its model's validation is given as raw JSON, with one line that says so.
+    In a document that does not fit its model only the places that do not lose their type; one line says which.
     Sends JSON.GET. Raises ``KeyNotFound``.
     """
     from rapyer.errors import DocumentError
-    from rapyer.models.loading import load_document
     from rapyer.models.raw import RawDocument
+    from rapyer_cli.reading.drift import in_words, load_as_far
 
     key = await key_at(session, address)
     if session.transaction is not None and key in session.transaction.documents:
@@ -32,25 +36,29 @@ async def document_at(session: Session, address: Address) -> Any:
     text = await _stored_text(session, key)
     session.read[key] = text
     try:
-        return load_document(model, key, text)
+        document, problems = load_as_far(model, key, text)
     except DocumentError as error:
-        fields = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
-        session.environment.note(
-            f"rapyer: {key} does not fit {model.__name__} ({one_line(fields)}); it is taken as plain JSON"
-        )
+        session.environment.note(f"rapyer: {one_line(str(error))}; it is taken as plain JSON")
         return RawDocument(key, json.loads(text))
+    if problems:
+        session.drifted[key] = problems
+        said = cut(one_line(in_words(problems)), _LONGEST_NOTE)
+        session.environment.note(
+            f"rapyer: {printable(key)} does not fit {model.__name__} ({said}); the rest of it has its types"
+        )
+    return document
 
 
 async def _stored_text(session: Session, key: str) -> bytes:
     import redis.exceptions
 
-    from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound
     from rapyer.keyspace.not_json import is_not_json, not_json
-    from rapyer_cli.reading.many import as_sent
+    from rapyer.keyspace.spelling import as_sent
+    from rapyer_cli.reading.commands import ask
 
     try:
-        text = await Wire.of(await session.client()).execute("JSON.GET", as_sent(key), write=False)
+        text = await ask(await session.client(), "JSON.GET", as_sent(key))
     except redis.exceptions.ResponseError as error:
         if is_not_json(error):
             raise not_json(key) from error
@@ -123,11 +131,33 @@ async def require_known(session: Session, name: str) -> None:
 
 async def place_at(session: Session, text: str | None) -> Place:
     """The place that a target means. Raises ``KeyNotFound``, ``PathNotFound`` or :class:`UsageError`."""
-    from rapyer.models.places import resolve
-
     address = session.address(text)
-    document = await document_at(session, address)
-    return resolve(document, address.pointer)
+    return place_in(session, await document_at(session, address), address.pointer)
+
+
+def place_in(session: Session, document: Any, pointer: Sequence[str]) -> Place:
+    """The place in a document that was read. What is stored where its model has nothing is reached as plain JSON.
+
+    Raises ``PathNotFound``.
+    """
+    from rapyer.errors import PathNotFound, WrongTypeError
+    from rapyer.models.places import resolve
+    from rapyer.models.raw import RawDocument
+
+    key = str(document.key)
+    try:
+        return resolve(document, pointer)
+    except (PathNotFound, WrongTypeError):
+        text = session.read.get(key)
+        if text is None or isinstance(document, RawDocument):
+            raise
+        try:
+            found = resolve(RawDocument(key, json.loads(text)), pointer)
+        except (PathNotFound, WrongTypeError):
+            found = None
+        if found is None or not found.exists:
+            raise
+        return found
 
 
 async def key_at(session: Session, address: Address) -> str:
@@ -141,10 +171,10 @@ async def key_at(session: Session, address: Address) -> str:
             f"{address.name} is a model: name one of its documents, as {address.name}:pk "
             f"('ls {address.name}' lists them)"
         )
-    from rapyer.connections import Session as Wire
+    from rapyer.keyspace.spelling import as_sent
+    from rapyer_cli.reading.commands import ask
 
-    wire = Wire.of(await session.client())
-    if await wire.execute("EXISTS", address.name, write=False):
+    if await ask(await session.client(), "EXISTS", as_sent(address.name)):
         return address.name
     if session.models or session.models.failures:
         session.models.require(address.name)

@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ConnectionRefused
-from rapyer_cli.language.addresses import ROOT, Address, address_of, always, entry_test
+from rapyer_cli.language.addresses import (
+    ROOT,
+    Address,
+    address_of,
+    always,
+    certain_address,
+    entry_test,
+)
 from rapyer_cli.language.grammar import Verbs
 from rapyer_cli.settings import Server, Settings, password_of
 
 if TYPE_CHECKING:
     from rapyer_cli.modules import Models
+    from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.guard import Guard
     from rapyer_cli.session.journal import Journal
     from rapyer_cli.session.plan import Done, Transaction
@@ -39,7 +47,7 @@ class Session:
     """State shared by the lines of one sitting.
 
     ``all_verbs`` gives the verbs that lines may use, ``done`` are the changes that ``undo`` can take back,
-    ``read`` is the stored text of the documents that the current line has read.
+    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them.
     """
 
     environment: Environment
@@ -49,6 +57,7 @@ class Session:
     before: Address = ROOT
     in_repl: bool = False
     read: dict[str, bytes] = field(default_factory=dict)
+    drifted: dict[str, Problems] = field(default_factory=dict)
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
     ask: Callable[[str], Awaitable[str]] | None = None
@@ -78,15 +87,12 @@ class Session:
     def models(self) -> Models:
         """The models, loaded at the first call."""
         if self._models is None:
-            from time import time
-
             from rapyer_cli.knowledge.cache import store
             from rapyer_cli.modules import load_models
 
             sources = self.settings.models(self.choices.models)
-            began = time()
             self._models = load_models(sources, self.environment)
-            store(self.environment, sources, self._models, began)
+            store(self.environment, sources, self._models)
         return self._models
 
     @property
@@ -123,6 +129,15 @@ class Session:
         if text is None:
             return self.here
         return address_of(text, self.models.names(), self.here, self._entries_here())
+
+    def certain_address(self, text: str | None) -> Address | None:
+        """The address of ``text`` where no models have to be imported to know it; None where they have a say.
+
+        Models that the line itself names are always imported: that they fail to be is said.
+        """
+        if text is None or self.choices.models or not self.here.is_root:
+            return None
+        return certain_address(text)
 
     def model_address(self, text: str | None) -> Address:
         """As :meth:`address`, where a model is expected: its name means it wherever one is."""
@@ -162,8 +177,8 @@ class Session:
             yield
 
     async def _connect(self) -> None:
-        from rapyer.connections import Session as Wire
         from rapyer.connections import client_from_url
+        from rapyer_cli.reading.commands import ask
         from rapyer_cli.session.guard import Guard, install
 
         url = self.server.url
@@ -180,7 +195,7 @@ class Session:
         async def flags_of(name: str) -> frozenset[str] | None:
             if not asking:
                 asking.append(self._client_from(url, client_from_url, overrides))
-            reply = await Wire.of(asking[0]).execute("COMMAND", "INFO", name, write=False)
+            reply = await ask(asking[0], "COMMAND", "INFO", name)
             return command_flags(reply)
 
         guard = Guard(flags_of, self.read_only_reason)
@@ -228,6 +243,18 @@ async def session_for(
         yield session
     finally:
         await session.close()
+
+
+class Leave(Exception):  # noqa: N818 - not an error
+    """Somebody asked to leave the REPL."""
+
+
+def where_in_words(session: Session) -> str:
+    """The server by its profile or URL, without a password."""
+    from rapyer.connections import redact_url
+
+    server = session.server
+    return server.profile.name if server.profile is not None else str(redact_url(server.url))
 
 
 def embedded_notice() -> str:

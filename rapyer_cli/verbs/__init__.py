@@ -11,8 +11,6 @@ from importlib import import_module
 
 from rapyer_cli.language.grammar import Verb, Verbs
 
-# Of these plain reads are answered by rapyer_cli.quick.
-QUICK = ("get", "ttl")
 # In the order in which help lists them.
 HOMES: dict[str, tuple[str, ...]] = {
     "look": ("get", "ls", "tree"),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 async def new(session: Session, invocation: Invocation) -> Plan:
     """Plan to create a document; an existing one is never overwritten."""
     from rapyer.models.places import resolve
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.change.new_document import document_from
-    from rapyer_cli.change.planning import batch_for
     from rapyer_cli.session.plan import plan_change
 
     document = document_from(session, invocation)
@@ -42,7 +42,7 @@ async def new(session: Session, invocation: Invocation) -> Plan:
 
 async def set_value(session: Session, invocation: Invocation) -> Plan:
     """Plan to give a place a value."""
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.session.plan import plan_change
     from rapyer_cli.session.resolve import place_at
 
@@ -70,7 +70,7 @@ def value_for(place: Place, text: str, where: str, *, as_json: bool) -> Any:
 async def update(session: Session, invocation: Invocation) -> Plan:
     """Plan to set several fields of a document, or entries of a dict, in one step."""
     from rapyer.models.places import resolve
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.session.plan import plan_change
     from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.operations import plan_operation
@@ -120,8 +120,8 @@ async def _is_assignment(session: Session, word: str) -> bool:
 async def delete(session: Session, invocation: Invocation) -> Plan:
     """Plan to delete a document, a dict entry or a list item."""
     from rapyer.models.places import resolve
-    from rapyer_cli.change.planning import batch_for
-    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.change.execute import batch_for
+    from rapyer_cli.reading.many import ttls_of
     from rapyer_cli.session.plan import plan_change
     from rapyer_cli.session.resolve import place_at
 
@@ -154,7 +154,7 @@ async def delete(session: Session, invocation: Invocation) -> Plan:
 
 async def toggle(session: Session, invocation: Invocation) -> Plan:
     """Plan to turn a truth value into its opposite."""
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.session.plan import plan_change
     from rapyer_cli.session.resolve import place_at
 

@@ -10,8 +10,7 @@ from rapyer_cli.exits import Exit
 from rapyer_cli.failures import ModelsError, UsageError
 from rapyer_cli.language.addresses import escape_key
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.render.outcomes import Ended
-from rapyer_cli.render.shapes import Column, Table
+from rapyer_cli.render.shapes import Column, Ended, Table
 from rapyer_cli.render.text import counted
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ async def misfits(
 ) -> AsyncIterator[dict[str, Any]]:
     """The documents that do not fit their model, with their bad fields; counts everything in ``drift``."""
     from rapyer.errors import DocumentError
-    from rapyer.models.loading import load_document
-    from rapyer_cli.reading.scanning import stored_texts
+    from rapyer_cli.reading.drift import drift_of
+    from rapyer_cli.reading.many import stored_texts
 
     client = await session.client()
     for model in models:
@@ -89,8 +88,10 @@ async def misfits(
             drift.checked += 1
             advance(1)
             try:
-                failed = load_document(model, key, text).failed_fields
-                problems = dict.fromkeys(failed, "does not fit; loaded as None (SafeLoad)")
+                problems = {
+                    ".".join(map(str, place)): problem
+                    for place, problem in drift_of(model, key, text).items()
+                }
             except DocumentError as error:
                 problems = error.fields
             if problems:

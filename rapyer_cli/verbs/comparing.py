@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import NotFound, ValueRefused, one_line
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.render.outcomes import Ended
-from rapyer_cli.render.shapes import Compared
+from rapyer_cli.render.shapes import Compared, Ended
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import failure_of
 from rapyer_cli.language.grammar import Invocation, Verb
-from rapyer_cli.render.outcomes import Ended
-from rapyer_cli.render.shapes import Column, Table
+from rapyer_cli.render.shapes import Column, Ended, Table
 from rapyer_cli.render.text import counted
 from rapyer_cli.version import version
 
@@ -136,11 +135,11 @@ async def _modules(client: Any) -> list[str]:
 async def _indexes(client: Any) -> list[str] | None:
     import redis.exceptions
 
-    from rapyer.connections import Session as Wire
     from rapyer.errors import RapyerError
+    from rapyer_cli.reading.commands import ask
 
     try:
-        reply = await Wire.of(client).execute("FT._LIST", write=False)
+        reply = await ask(client, "FT._LIST")
     except (redis.exceptions.RedisError, RapyerError):
         return None
     return sorted(_text(name) for name in reply)

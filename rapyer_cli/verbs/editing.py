@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def edit(session: Session, invocation: Invocation) -> Any:
     """Plan to set a place to what the editor saved."""
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.session.plan import plan_change, stored
     from rapyer_cli.session.resolve import place_at
     from rapyer_cli.verbs.change import value_for

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import UsageError
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
-from rapyer_cli.render.outcomes import Ended
-from rapyer_cli.render.shapes import FieldRow, Lines, Shown
+from rapyer_cli.render.shapes import Ended, FieldRow, Lines, Shown
 
 _ACTIONS = ("start", "stop", "status")
 

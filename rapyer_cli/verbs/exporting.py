@@ -69,7 +69,7 @@ async def _documents(
     session: Session, addresses: list[Address]
 ) -> AsyncIterator[tuple[str, bytes]]:
     from rapyer.errors import KeyNotFound
-    from rapyer_cli.reading.scanning import stored_texts, texts_of
+    from rapyer_cli.reading.many import stored_texts, texts_of
     from rapyer_cli.session.resolve import require_known
 
     client = await session.client()
@@ -91,7 +91,7 @@ async def _documents(
 
 
 async def _with_ttls(session: Session, chunk: list[tuple[str, bytes]]) -> AsyncIterator[str]:
-    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.reading.many import ttls_of
 
     ttls = await ttls_of(await session.client(), [key for key, _ in chunk])
     for key, text in chunk:

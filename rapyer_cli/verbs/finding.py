@@ -114,7 +114,7 @@ async def _matches(
         async for found in _typed_matches(session, name, model, condition):
             yield found
         return
-    from rapyer_cli.reading.scanning import stored_texts
+    from rapyer_cli.reading.many import stored_texts
 
     async for key, stored in stored_texts(await session.client(), name):
         data = json.loads(stored)

@@ -17,7 +17,7 @@ from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, Refused, one_line
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.differences import same
-from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Ended
 from rapyer_cli.render.text import counted, cut
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
@@ -95,7 +95,7 @@ async def _question(session: Session, name: str, file: IO[bytes]) -> str:
     """What ``--replace`` would do: how many lines there are, and some keys that exist."""
     if name == "-":
         return "import standard input, replacing documents that exist"
-    from rapyer_cli.reading.scanning import texts_of
+    from rapyer_cli.reading.many import texts_of
 
     start = file.tell()
     keys: list[str] = []
@@ -152,6 +152,7 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     from rapyer.models.loading import load_document
     from rapyer.schema.spec import any_spec
     from rapyer_cli.failures import validation_lines
+    from rapyer_cli.reading.drift import in_words, key_problem
 
     try:
         record = json.loads(line)
@@ -170,16 +171,19 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
     model = session.models.of_key(key)
     if model is not None:
         try:
-            load_document(model, key, text)
+            document = load_document(model, key, text)
         except ValidationError as error:
             raise ValueError("; ".join(validation_lines(error))) from error
+        problems = key_problem(model, document, key)
+        if problems:
+            raise ValueError(f"{key}: {in_words(problems)}")
     return Entry(number, key, text, ttl)
 
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
+    from rapyer.keyspace.spelling import as_sent
     from rapyer_cli.change.execute import send_many
-    from rapyer_cli.reading.many import as_sent
-    from rapyer_cli.reading.scanning import texts_of
+    from rapyer_cli.reading.many import texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []
     for entry in chunk:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import CliError, UsageError, ValueRefused
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.render.shapes import Shown
+from rapyer_cli.render.text import lifetime_in_words
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 async def ttl(session: Session, invocation: Invocation) -> Any:
     """Show the seconds a document has to live, or plan to set them."""
-    from rapyer.connections import Session as Wire
     from rapyer.errors import KeyNotFound
-    from rapyer_cli.reading.many import as_sent
+    from rapyer.keyspace.spelling import as_sent
+    from rapyer_cli.reading.commands import ask
     from rapyer_cli.session.resolve import key_at
 
-    address = session.address(invocation.text("target"))
+    target = invocation.text("target")
+    address = session.certain_address(target) or session.address(target)
     if address.pointer:
         raise UsageError(
             f"only documents have a time to live; {address.pointer[-1]!r} is inside one"
@@ -29,7 +31,7 @@ async def ttl(session: Session, invocation: Invocation) -> Any:
     seconds = invocation.text("seconds")
     if seconds is not None:
         return await _plan(session, invocation, seconds)
-    milliseconds = await Wire.of(await session.client()).execute("PTTL", as_sent(key), write=False)
+    milliseconds = await ask(await session.client(), "PTTL", as_sent(key))
     if milliseconds == -2:
         raise KeyNotFound(f"{key} does not exist", key=key)
     left = None if milliseconds < 0 else milliseconds / 1000
@@ -37,9 +39,8 @@ async def ttl(session: Session, invocation: Invocation) -> Any:
 
 
 async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
-    from rapyer_cli.change.execute import refuse_if_read_only
-    from rapyer_cli.change.planning import batch_for
-    from rapyer_cli.reading.scanning import ttls_of
+    from rapyer_cli.change.execute import batch_for, refuse_if_read_only
+    from rapyer_cli.reading.many import ttls_of
     from rapyer_cli.session.plan import Lifetime, Plan
     from rapyer_cli.session.resolve import place_at
 
@@ -55,13 +56,8 @@ async def _plan(session: Session, invocation: Invocation, text: str) -> Any:
         await document.set_ttl(seconds)
     key = str(document.key)
     before = (await ttls_of(await session.client(), [key]))[key]
-    note = f"{place.target}: lives {in_words(before)} → {in_words(seconds)}"
+    note = f"{place.target}: lives {lifetime_in_words(before)} → {lifetime_in_words(seconds)}"
     return Plan("ttl", "write", batch, [], notes=(note,), lifetime=Lifetime(key, before, seconds))
-
-
-def in_words(seconds: float | None) -> str:
-    """A time to live for people."""
-    return "for ever" if seconds is None else f"{seconds:g} seconds"
 
 
 def _seconds(text: str) -> float | None:

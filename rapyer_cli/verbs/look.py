@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import UsageError
 from rapyer_cli.language.addresses import Address, escape_key
 from rapyer_cli.language.grammar import Invocation, Kind, Option, Verb
-from rapyer_cli.render.shapes import Column, Node, Shape, Table, Tree
+from rapyer_cli.render.shapes import Column, Node, Shape, Shown, Table, Tree
 from rapyer_cli.session.resolve import address_at
 from rapyer_cli.verbs.arguments import ANY_TARGET, LIMIT, LOOK_EXITS
 
 if TYPE_CHECKING:
     from rapyer.schema.spec import ValueSpec
+    from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.session import Session
 
 _LISTED = 100
@@ -25,9 +26,47 @@ async def get(session: Session, invocation: Invocation) -> Shape:
     """Show a document or a place inside one."""
     from rapyer_cli.knowledge.describing import shown_value
 
+    as_stored = await _place_as_stored(session, invocation)
+    if as_stored is not None:
+        return as_stored
     address = await address_at(session, invocation.text("target"))
     data, spec = await read_at(session, address)
-    return shown_value(address, data, spec)
+    return shown_value(address, data, spec, _problems(session, invocation, address, data, spec))
+
+
+def _problems(
+    session: Session, invocation: Invocation, address: Address, data: Any, spec: ValueSpec
+) -> Problems:
+    """What does not fit in what is to be shown to a person."""
+    from rapyer_cli.reading.drift import problems_in
+
+    if goes_to_a_pipe(session, invocation):
+        return {}
+    if not address.pointer and address.key is not None:
+        return session.drifted.get(address.key, {})
+    return problems_in(spec, data)
+
+
+async def _place_as_stored(session: Session, invocation: Invocation) -> Shown | None:
+    """A place inside a document as a program gets it, without importing models: they have no say in that.
+
+    None where the models, or where one is, decide what is meant, and where nothing is stored.
+    """
+    from rapyer.errors import UnaddressableKeyError
+    from rapyer_cli.reading.peek import path_of, read_path
+
+    if session.transaction is not None or not goes_to_a_pipe(session, invocation):
+        return None
+    address = session.certain_address(invocation.text("target"))
+    if address is None or address.key is None or not address.pointer:
+        return None
+    client = await session.client()
+    try:
+        path = await path_of(client, address.key, address.pointer)
+    except UnaddressableKeyError:
+        return None
+    found = await read_path(client, address.key, path)
+    return Shown(str(address), found[0]) if found else None
 
 
 async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
@@ -36,11 +75,10 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
     A place inside a document is read alone where that is possible, so that a field of a huge document is
     there at once. Otherwise (it is not there, or not under this name) the document is read and tells why.
     """
-    from rapyer.models.places import resolve
     from rapyer.schema.of_models import model_spec
     from rapyer.schema.spec import any_spec
     from rapyer_cli.reading.peek import peek, read_path
-    from rapyer_cli.session.resolve import document_at
+    from rapyer_cli.session.resolve import document_at, place_in
 
     if address.pointer and address.key is not None and session.transaction is None:
         client = await session.client()
@@ -55,7 +93,7 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
             for segment in path:
                 spec = spec.child(segment)
             return values[0], spec
-    place = resolve(await document_at(session, address), address.pointer)
+    place = place_in(session, await document_at(session, address), address.pointer)
     data = current(session, place)
     return data, place.spec.of(place.value)
 
@@ -85,7 +123,8 @@ async def tree(session: Session, invocation: Invocation) -> Shape:
     from rapyer_cli.knowledge.describing import tree_of
 
     data, spec = await read_at(session, address)
-    root = tree_of(str(address), spec, data)
+    problems = _problems(session, invocation, address, data, spec)
+    root = tree_of(str(address), spec, data, problems, ())
     if depth:
         _prune(root, depth)
     return Tree(root, data)
@@ -125,10 +164,10 @@ def number_of(invocation: Invocation, option: str, default: int) -> int:
 
 
 async def _is_key(session: Session, address: Address) -> bool:
-    from rapyer.connections import Session as Wire
+    from rapyer.keyspace.spelling import as_sent
+    from rapyer_cli.reading.commands import ask
 
-    wire = Wire.of(await session.client())
-    return bool(await wire.execute("EXISTS", address.name, write=False))
+    return bool(await ask(await session.client(), "EXISTS", as_sent(address.name)))
 
 
 async def _list_models(session: Session, invocation: Invocation) -> Table:
@@ -214,14 +253,24 @@ async def _list_entries(session: Session, invocation: Invocation, address: Addre
     if not isinstance(data, (dict, list)):
         rows = [{"name": address.pointer[-1], "type": type_label(spec), "value": data}]
     else:
-        entries = rows_of(spec, data)
+        entries = rows_of(spec, data, _problems(session, invocation, address, data, spec))
         rows = [
-            {"name": row.name, "type": row.type or json_kind(row.value), "value": row.value}
+            {
+                "name": row.name,
+                "type": row.type or json_kind(row.value),
+                "value": row.value,
+                **({"problem": row.problem} if row.problem else {}),
+            }
             for row in entries[:shown]
         ]
         if not limit and len(rows) < len(entries):
             note = f"… {len(entries) - len(rows):,} more; --all shows every one"
-    columns = (Column("name", "name"), Column("type", "type"), Column("value", "value"))
+    columns = (
+        Column("name", "name"),
+        Column("type", "type"),
+        Column("value", "value"),
+        Column("problem", "does not fit"),
+    )
     return Table(columns, rows, empty="(empty)", raw="name", note=note)
 
 

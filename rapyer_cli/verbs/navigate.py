@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.language.addresses import ROOT, Address
 from rapyer_cli.language.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
 from rapyer_cli.render.shapes import Lines, Shape
 from rapyer_cli.session.resolve import address_at
-
-if TYPE_CHECKING:
-    from rapyer_cli.session.session import Session
+from rapyer_cli.session.session import Leave, Session, where_in_words
 
 
 async def cd(session: Session, invocation: Invocation) -> Shape | None:
@@ -125,18 +123,6 @@ async def writable(session: Session, invocation: Invocation) -> Shape:
 async def leave(session: Session, invocation: Invocation) -> Shape | None:
     """Leave the REPL."""
     raise Leave
-
-
-class Leave(Exception):  # noqa: N818 - not an error
-    """Somebody asked to leave the REPL."""
-
-
-def where_in_words(session: Session) -> str:
-    """The server by its profile or URL, without a password."""
-    from rapyer.connections import redact_url
-
-    server = session.server
-    return server.profile.name if server.profile is not None else str(redact_url(server.url))
 
 
 async def _require(session: Session, address: Address) -> None:

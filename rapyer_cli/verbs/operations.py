@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import CliError, NotFound, UsageError, ValueRefused
 from rapyer_cli.language.grammar import Argument, Effect, Invocation, Kind, Verb
 from rapyer_cli.language.values import amount_of, assignments_of, index_of, text_given, typed
+from rapyer_cli.render.text import readable
 from rapyer_cli.verbs.arguments import CHANGE_EXITS, TARGET
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def plan_operation(
     """The plan of the operation ``name`` on ``place``. Raises :class:`CliError` when it has none."""
     import rapyer.types  # noqa: F401 - fills the registry
     from rapyer.operations import REGISTRY
-    from rapyer_cli.change.planning import batch_for
+    from rapyer_cli.change.execute import batch_for
     from rapyer_cli.knowledge.describing import type_of
     from rapyer_cli.session.plan import plan_change
 
@@ -138,9 +139,17 @@ def no_such_operation(name: str, place: Place, kind: type) -> str:
     """Why the operation does not fit, and which do."""
     from rapyer.operations import REGISTRY
     from rapyer_cli.knowledge.describing import type_label
+    from rapyer_cli.reading.drift import problems_in
+    from rapyer_cli.session.plan import stored
 
     if place.value is None:
         return f"{place.target} is null now, so it has no {name}; 'set' gives it a value"
+    data = stored(place)
+    if problems_in(place.spec, data):
+        return (
+            f"{place.target} is stored as {readable(data, 60)}, which does not fit "
+            f"{place.spec.describe()}; 'set' gives it a value that does"
+        )
     fitting = [entry.name for entry in REGISTRY.for_type(kind)]
     does = f"it has {', '.join(fitting)} and set" if fitting else "it has only set and del"
     label = type_label(place.spec) or kind.__name__

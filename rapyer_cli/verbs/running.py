@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, NotFound, UsageError, failure_of
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
-from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Ended
 from rapyer_cli.verbs.arguments import CHANGE_EXITS
 
 _NOT_IN_FILES = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rapyer_cli.exits import Exit
 from rapyer_cli.language.grammar import Invocation, Verb
-from rapyer_cli.render.outcomes import Ended
+from rapyer_cli.render.shapes import Ended
 
 
 async def repl(session: Session, invocation: Invocation) -> Ended:

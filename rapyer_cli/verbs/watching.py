@@ -9,7 +9,7 @@ from rapyer_cli.failures import UsageError
 from rapyer_cli.language.addresses import Address
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.differences import MISSING, Difference, differences
-from rapyer_cli.render.shapes import Changed, Effect, Shown
+from rapyer_cli.render.shapes import Changed, ChangedDocument, Shown
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 from rapyer_cli.verbs.look import number_of
 
@@ -68,8 +68,8 @@ async def _show(
     if _is_number(after):
         samples.append(after)
         del samples[:-_MOST_SAMPLES]
-    effect = Effect(str(address), tuple(found))
-    shape = Changed((effect,), state="seen")
+    changed = ChangedDocument(str(address), tuple(found))
+    shape = Changed((changed,), state="seen")
     await render(shape, environment, form)
     if len(samples) > 2:
         environment.stdout.write(f"  {sparkline(samples)}\n")
@@ -119,14 +119,12 @@ async def _notifies(client: Any) -> bool:
     """Whether the server tells of changes of keys. Sends CONFIG GET, which not every user may."""
     import redis.exceptions
 
-    from rapyer.connections import Session as Wire
+    from rapyer_cli.reading.commands import ask
 
     if not hasattr(client, "connection_pool"):
         return False
     try:
-        reply = await Wire.of(client).execute(
-            "CONFIG", "GET", "notify-keyspace-events", write=False
-        )
+        reply = await ask(client, "CONFIG", "GET", "notify-keyspace-events")
     except redis.exceptions.RedisError:
         return False
     values = list(reply.values()) if isinstance(reply, dict) else list(reply or [])[1::2]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapyer_cli.failures import UsageError
-from rapyer_cli.language.addresses import ROOT, Address, address_of, relative
+from rapyer_cli.language.addresses import ROOT, Address, address_of
 
 NAMES = ("BlogPost", "User", "app:user")
 POST = Address("BlogPost", "BlogPost:42")
@@ -76,9 +76,3 @@ def test_what_is_shown_as_an_address_leads_back_to_it(pk: str, pointer: list[str
     if pk in (".", ".."):
         return
     assert address_of(str(address), NAMES) == address
-
-
-def test_addresses_are_written_short_where_one_is() -> None:
-    assert relative(SETTINGS, POST) == "settings"
-    assert relative(POST, POST) == "."
-    assert relative(POST, ROOT) == "BlogPost:42"

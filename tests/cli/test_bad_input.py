@@ -160,3 +160,33 @@ def test_a_directory_as_a_model_file_is_one_line(cli: Cli, tmp_path: Path) -> No
     ran = cli("models", "-m", str(tmp_path / "nope.py"))
     assert ran.code == 7
     assert "nope.py" in ran.err
+
+
+def test_a_value_with_blanks_is_told_to_stand_in_quotes(cli: Cli, post: str) -> None:
+    ran = cli("set", f"{post}/title", "Hello", "World")
+    assert ran.code == 2
+    assert "quotes" in ran.err
+
+
+def test_an_empty_url_is_not_taken_for_the_embedded_server(cli: Cli, post: str) -> None:
+    for option in ("--url", "--profile"):
+        ran = cli("get", post, option, "")
+        assert ran.code == 2
+        assert f"{option} is empty" in ran.err
+
+
+def test_a_file_compared_without_its_sign_is_named(cli: Cli, post: str) -> None:
+    (cli.cwd / "old.json").write_text("{}")
+    ran = cli("diff", post, "old.json")
+    assert ran.code == 3
+    assert "@old.json" in ran.err
+    assert cli("diff", post, "@old.json").code == 1
+
+
+def test_deleting_what_is_not_there_names_it(cli: Cli, store: Store, post: str) -> None:
+    store.put("Unknown:1", {"n": 1})
+    for target in ("Unknown:1/nope", f"{post}/settings/nope"):
+        ran = cli("del", target, "--yes")
+        assert ran.code == 3
+        assert target in ran.err
+        assert "KeyError" not in ran.err

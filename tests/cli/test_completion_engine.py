@@ -118,3 +118,19 @@ def test_the_word_at_the_cursor_is_completed_whatever_follows(knowledge: Knowled
     )
     assert [c.text for c in found.candidates] == ["BlogPost:1/title"]
     assert found.start == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ('find BlogPost "vie', '"views'),
+        ("find BlogPost 'vie", "'views"),
+        ('find BlogPost "views > 1 and addr', '"views > 1 and address'),
+        ("find BlogPost \"status == 'live' and vie", "\"status == 'live' and views"),
+        ("find BlogPost vie", "views"),
+    ],
+)
+def test_completion_leaves_the_quote_of_a_condition_open(typed: str, completed: str) -> None:
+    knowledge = Knowledge(models=("BlogPost",), types=types_of([BlogPost]))
+    found = complete_line(typed, len(typed), all_verbs(), knowledge)
+    assert [candidate.text for candidate in found.candidates] == [completed]

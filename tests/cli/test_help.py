@@ -108,3 +108,9 @@ def test_the_verbs_of_the_repl_are_refused_in_the_shell(cli: Cli) -> None:
 
 def test_version_is_said(cli: Cli) -> None:
     assert re.match(r"rapyer \d+\.\d+", cli("--version").out)
+
+
+def test_help_is_also_a_word(cli: Cli) -> None:
+    assert cli("help").out == cli("--help").out
+    assert cli("help", "get").out == cli("get", "--help").out
+    assert cli("help", "nope").code == 2

@@ -478,3 +478,24 @@ def test_completing_is_silent_when_nothing_can_be_known(cli: Cli, configure: Con
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     configure("broken [")
     assert cli("__complete", "bash", "get", "--", "Bl").code == 0
+
+
+def test_documents_without_a_model_are_found_beside_those_with_one(cli: Cli, store: Store) -> None:
+    for number in range(3):
+        store.put(f"Unknown:{number}", {"n": number})
+    assert cli("find", "Unknown", "n > 1").json == {"key": "Unknown:2", "document": {"n": 2}}
+    assert cli("count", "Unknown").json == 3
+    assert len(cli("export", "Unknown").lines) == 3
+    assert "did you mean BlogPost" in cli("count", "BlogPots").err
+
+
+def test_a_batch_that_fails_says_what_was_done(cli: Cli, store: Store, post: str) -> None:
+    (cli.cwd / "b").write_text(f"increase {post}/views\nincrease {post}/counts/none\n")
+    ran = cli("run", "b", "--atomic")
+    assert ran.code == 3
+    assert "is not there; 'set' gives it a value; nothing was sent" in ran.err
+    assert store.json(post, "$.views") == 0
+    ran = cli("run", "b")
+    assert ran.code == 3
+    assert "the lines before it were run" in ran.err
+    assert store.json(post, "$.views") == 1

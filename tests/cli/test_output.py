@@ -173,3 +173,28 @@ def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
 
 def test_a_huge_value_is_cut_before_it_is_formatted() -> None:
     assert len(readable({"a": ["x" * 10**6] * 1000}, 50)) == 50
+
+
+def test_what_is_cut_can_be_seen_and_says_how(cli: Cli, post: str) -> None:
+    cli("set", f"{post}/title", "x" * 500)
+    assert "--all shows what is cut" in cli("get", post, terminal=True).out
+    assert "--all shows" not in cli("get", post, "--all", terminal=True).out
+    cli("set", f"{post}/title", "short")
+    assert "--all shows" not in cli("get", f"{post}/address", terminal=True).out
+
+
+def test_a_long_list_is_not_poured_over_the_terminal(cli: Cli, post: str) -> None:
+    cli("set", f"{post}/scores", json.dumps(list(range(500))))
+    shown = cli("ls", f"{post}/scores", terminal=True)
+    assert len(shown.out.splitlines()) < 110
+    assert "400 more; --all shows every one" in shown.out
+    assert len(cli("ls", f"{post}/scores").lines) == 500
+    assert len(cli("ls", f"{post}/scores", "--limit", "3").lines) == 3
+
+
+def test_documents_without_a_model_are_shown_with_their_fields(untyped: Cli, store: Store) -> None:
+    store.put("Many:1", {"n": 1, "name": "one", "list": [1]})
+    shown = untyped("find", "Many", terminal=True).out
+    assert "name" in shown
+    assert "one" in shown
+    assert "list" not in shown

@@ -14,9 +14,8 @@ import pytest
 from rapyer_cli.exits import Exit
 from rapyer_cli.repl.loop import Repl
 from rapyer_cli.session.history import append_line, history_path, last_lines
-from rapyer_cli.session.session import Choices, Session
+from rapyer_cli.session.session import Choices, Leave, Session
 from rapyer_cli.verbs import all_verbs
-from rapyer_cli.verbs.navigate import Leave
 from tests.cli.conftest import Cli, Configure, Store
 from tests.conftest import StartServer
 

@@ -96,3 +96,20 @@ def test_the_overview_is_kept_so_that_it_needs_nothing_the_second_time(
     code, names = loaded(environ, "--help")
     assert code == 0
     assert names <= {"rapyer"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "BlogPost:1/title"),
+        ("get", "BlogPost:1/tags/0", "-o", "raw"),
+        ("ttl", "BlogPost:1", "--read-only"),
+    ],
+)
+def test_a_plain_read_imports_neither_the_library_nor_user_code(
+    environ: dict[str, str], store: Store, words: tuple[str, ...]
+) -> None:
+    store.put("BlogPost:1", {"title": "x", "tags": ["a"]})
+    code, names = loaded(environ, *words, extra=("blog_models",))
+    assert code == 0
+    assert names <= {"rapyer"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapyer_cli.failures import UsageError
-from rapyer_cli.language.quoting import joined, scan, split
+from rapyer_cli.language.quoting import quoted, scan, split
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_quote_that_is_not_closed_is_said() -> None:
 
 @given(st.lists(st.text(min_size=0, max_size=12), max_size=5))
 def test_quoted_words_read_back_as_they_were(texts: list[str]) -> None:
-    assert [word.text for word in split(joined(texts))] == texts
+    assert [word.text for word in split(" ".join(map(quoted, texts)))] == texts
