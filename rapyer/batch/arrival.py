@@ -21,6 +21,8 @@ from rapyer.state.document import MISSES, DocumentState, News, local_text
 from rapyer.state.known import ABSENT, Known, Noted, same_json
 from rapyer.state.node import find
 
+_COMPARABLE = frozenset({str, int, float})
+
 
 class Arrival:
     """The answers to one change of one document.
@@ -60,7 +62,7 @@ class Arrival:
             if state.work is None:  # otherwise edits may be taken off just now
                 self._forget_edit(state.known, path, text)
         if state.flying > 1:
-            state.news.append(News(self.stamp, path, text))
+            state.said(self.stamp, path, text)
         if self.said is not None:
             self.said(path, text)
 
@@ -96,7 +98,8 @@ class Arrival:
             if was is not None and kind.child_spec(parent, place).to_json(current) != was:
                 self.say((), text)  # edited since: that edit stays
                 return
-        kind.put(parent, place, value)
+        if not is_live_already(current, value):
+            kind.put(parent, place, value)
         self.say((), text)
 
     # -- lists and dicts -------------------------------------------------------------------------
@@ -158,6 +161,17 @@ class Arrival:
             return
         owner.__rapyer_node__.merge(owner, fresh, json.loads(was), own)
         self.say((), echo)
+
+
+def is_live_already(held: Any, value: Any) -> bool:
+    """Whether ``held`` is the live value of ``value``. Equal zeros and datetimes need not be the same."""
+    kind = type(value)
+    return (
+        kind in _COMPARABLE
+        and getattr(type(held), "python_type", None) is kind
+        and bool(value)
+        and bool(held == value)
+    )
 
 
 def is_edited(state: DocumentState, owner: Any, path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer.batch.arrival import is_edited
 from rapyer.batch.change import Change, Queued, QueuedOperation
 from rapyer.batch.commit import commit
-from rapyer.batch.guarding import guarded
+from rapyer.batch.guarding import guarded, guards_of
 from rapyer.batch.part import session_of
 from rapyer.batch.touched import Touched
 from rapyer.errors import ConfigurationError
@@ -60,7 +60,7 @@ class Batch:
     """Changes that are applied together or not at all."""
 
     __slots__ = (
-        *("_document", "_documents", "_key", "_key_guard", "_lent", "_watched", "_work"),
+        *("_document", "_documents", "_guards", "_key", "_key_guard", "_lent", "_watched", "_work"),
         *("__weakref__", "containers", "detached", "operations", "scopes", "task"),
     )
 
@@ -78,6 +78,7 @@ class Batch:
         self._work = self.detached
         self._key = ""
         self._key_guard: KeyGuard | None = None
+        self._guards: ValueSpec | None = None
 
     # -- collecting ------------------------------------------------------------------------------
 
@@ -137,13 +138,16 @@ class Batch:
             self._key = document_key(document)
             self._key_guard = document.__rapyer_node__.key_guard(document)
             self._work = self.join(document)
+            self._guards = guards_of(document)
             self._document = document
         if self._key_guard is not None and change.effect != "read":
             self._key_guard(change.verb, path, change.texts)
         if change.echoes:
             self._requeue_bypassed(change.owner)
             self._touch(change, document, path)
-        steps = guarded(document, change.primitives(path))
+        steps = change.primitives(path)
+        if self._guards is not None:
+            steps = guarded(document, self._guards, steps)
         touched = change.touched
         if touched is None:
             local = change.local()
@@ -158,8 +162,11 @@ class Batch:
         touched = self.containers.get(id(owner))
         if touched is None:
             state = document_state(document)
-            with only_of(state):
+            if self._work.is_untouched(owner):
                 touched = Touched(owner, is_edited(state, owner, path))
+            else:
+                with only_of(state):
+                    touched = Touched(owner, is_edited(state, owner, path))
             self.containers[id(owner)] = touched
         touched.add(change.keys)
 

@@ -55,11 +55,14 @@ class Guarded:
         return text, answers[0]
 
 
-def guarded(document: Any, steps: Sequence[Primitive]) -> Sequence[Primitive]:
-    """``steps`` of one change, those below a guarded value as one compare-and-set of that value."""
+def guards_of(document: Any) -> ValueSpec | None:
+    """What is said of ``document``, where somebody looks at more than the place that changes."""
     spec: ValueSpec | None = document.__rapyer_node__.document_spec(document)
-    if spec is None:
-        return steps
+    return None if spec is None or not spec.has_guards else spec
+
+
+def guarded(document: Any, spec: ValueSpec, steps: Sequence[Primitive]) -> Sequence[Primitive]:
+    """``steps`` of one change, those below a guarded value as one compare-and-set of that value."""
     found: list[Primitive] = []
     guards: dict[Path, Guarded] = {}
     for step in steps:

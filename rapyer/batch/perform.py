@@ -8,7 +8,7 @@ from rapyer.batch.arrival import Arrival
 from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, Queued
 from rapyer.batch.fate import applied_error, fate_is_unknown, lose
-from rapyer.batch.guarding import guarded
+from rapyer.batch.guarding import guarded, guards_of
 from rapyer.batch.part import ECHO, refresh_of, session_of, sets_ttl
 from rapyer.batch.reading import read_plainly
 from rapyer.batch.reading_again import read_again
@@ -34,7 +34,9 @@ async def perform(change: Change) -> Any:
     if change.effect != "read" and (guard := kind.key_guard(document)) is not None:
         guard(change.verb, path, change.texts)
     key = kind.key(document)
-    primitives = guarded(document, change.primitives(path))
+    primitives = change.primitives(path)
+    if (guards := guards_of(document)) is not None:
+        primitives = guarded(document, guards, primitives)
     steps: list[Step] = [(key, step) for step in primitives]
     refresh = refresh_of(document)
     if refresh is not None and not sets_ttl(primitives):
@@ -74,7 +76,7 @@ def land(arrival: Arrival, change: Change) -> Any:
     state, answers = arrival.state, arrival.answers
     try:
         result = change.decode(answers)
-        newer = [news for news in state.news if news.stamp > arrival.stamp]
+        newer = state.newer(arrival.stamp)
         if state.work is None:
             change.settle(arrival)
             arrival.catch_up(newer)

@@ -135,7 +135,7 @@ class _PartSettling:
         self._settle_reads()
         self._tell_the_other_instances()
         for arrival in self._arrivals.values():
-            arrival.catch_up([n for n in arrival.state.news if n.stamp > arrival.stamp])
+            arrival.catch_up(arrival.state.newer(arrival.stamp))
         for work in rest:
             work.rebase()
             work.replay()

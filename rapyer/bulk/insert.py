@@ -34,7 +34,8 @@ from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.schema.of_models import model_spec
-from rapyer.state.node import STATE, document_key, locate
+from rapyer.state.document import DocumentState
+from rapyer.state.node import STATE, document_key, locate, set_state
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
@@ -173,7 +174,8 @@ def _keys_of_fit(models: Sequence[Any]) -> list[str]:
         try:
             state = state_in(model)
         except AttributeError:  # a new model; asking it by name costs as much as writing half of it
-            state = None
+            state = DocumentState()
+            set_state(model, STATE, state)
         if state is not None and state.parent is not None:
             raise InvalidValueError(
                 f"{document_key(locate(model)[0])} holds this {cls.__name__}: only whole documents are inserted"

@@ -116,7 +116,8 @@ def assign_field(model: Any, field: FieldInfo, name: str, value: Any) -> None:
         refuse_frozen(cls, name, value)
     place = None if batch is None else find(model)
     if batch is not None and place is not None and _queue_steps(batch, place, name, value, current):
-        _mark_as_set(model, name)
+        if name not in model.__pydantic_fields_set__:
+            _mark_as_set(model, name)
         return
     spec = field_spec(cls, name)
     validated = spec.validate_python(unwrapped(value))

@@ -7,15 +7,24 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from rapyer.batch.arrival import is_live_already
 from rapyer.batch.batch import current_batch
 from rapyer.errors import DetachedError
-from rapyer.schema.of_models import field_spec, fields_with_models, model_spec, native_class
+from rapyer.schema.of_models import (
+    field_spec,
+    fields_with_models,
+    model_spec,
+    native_class,
+    plain_fields,
+)
 from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.state.node import Node, NodeKind, adopted, find, link, parent_of, set_state, state_of
 from rapyer.state.wrapping import handed_out, is_unchanging, live, native
 from rapyer.types.scalars import Scalar
 
 _ABSENT: Any = object()
+_UNREAD = frozenset({list, dict, type(None)})
+"""Types of values that nobody can have a handle on: reading makes a live value of them."""
 _ANYTHING = any_spec()
 
 
@@ -111,7 +120,7 @@ class ModelKind(NodeKind):
         values = node.__dict__
         for name, new in fresh.__dict__.items():
             held = values.get(name)
-            if held is None or not _is_live_already(held, new):
+            if held is None or not is_live_already(held, new):
                 values[name] = adopted(held, new)
         for name in [name for name in values if name not in fresh.__dict__]:
             del values[name]
@@ -137,17 +146,6 @@ class ModelKind(NodeKind):
 
 
 MODEL = ModelKind()
-
-
-def _is_live_already(held: Any, value: Any) -> bool:
-    """Whether ``held`` is the live value of ``value``. Equal zeros and datetimes need not be the same."""
-    kind = type(value)
-    return (
-        kind in (str, int, float)
-        and getattr(type(held), "python_type", None) is kind
-        and bool(value)
-        and bool(held == value)
-    )
 
 
 def extra_spec(cls: type[BaseModel]) -> ValueSpec:
@@ -180,8 +178,9 @@ def open_places(model: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 
     Live lists and dicts, what has no live type, and plain models, which were handed in.
     """
+    plain = plain_fields(type(model))
     for name, value in model.__dict__.items():
-        if is_unchanging(value) or type(value) in (list, dict):
+        if name in plain or type(value) in _UNREAD or is_unchanging(value):
             continue
         if isinstance(value, ModelNode) and not hasattr(type(value), "__rapyer_native__"):
             yield from open_places(value, (*path, name))

@@ -98,11 +98,16 @@ class Storage(Embedded, Document):
         self, state: DocumentState, scopes: Sequence[Any]
     ) -> tuple[bytes, dict[Path, Any]]:
         """The stored form of the document as the blocks ``scopes`` see it, and of its noted places."""
+        if state.work is None:
+            return self._texts(state)
         with only_of(state, scopes):
-            text = with_unread(self, MODEL.spec_of(self).to_json(self))
-            known = state.known
-            paths = open_places(self) if known is None else known.places
-            return text, noted_places(self, list(paths))
+            return self._texts(state)
+
+    def _texts(self, state: DocumentState) -> tuple[bytes, dict[Path, Any]]:
+        text = with_unread(self, MODEL.spec_of(self).to_json(self))
+        known = state.known
+        paths = open_places(self) if known is None else known.places
+        return text, noted_places(self, list(paths))
 
     async def _save_plainly(
         self, state: DocumentState, text: bytes, places: dict[Path, Any]

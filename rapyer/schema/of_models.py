@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -13,6 +14,8 @@ from rapyer.schema.stored_form import document_schema
 from rapyer.schema.walking import everything, peel
 
 SPEC_ATTRIBUTE = "__rapyer_spec__"
+SCALARS = frozenset({"str", "int", "float", "bool", "bytes", "datetime", "none", "date", "uuid"})
+"""Kinds of values that nobody can change in place."""
 
 
 class ModelSpec(ValueSpec):
@@ -26,6 +29,13 @@ class ModelSpec(ValueSpec):
         super().__init__(stored.schema, origin.definitions, config, origin)
         self._source = core_schema_of(cls)
         self._model_fields: tuple[str, ...] | None = None
+
+    @cached_property
+    def plain_fields(self) -> frozenset[str]:
+        """The fields whose values nobody can change in place."""
+        return frozenset(
+            name for name in self.field_names() if self.field(name).core["type"] in SCALARS
+        )
 
     def is_of(self, cls: type[BaseModel]) -> bool:
         """Whether ``cls`` is still what it was when this was made."""
@@ -82,6 +92,12 @@ def field_spec(cls: type[BaseModel], name: str) -> ValueSpec:
     """
     spec: ModelSpec | None = getattr(cls, SPEC_ATTRIBUTE, None)
     return (model_spec(cls) if spec is None else spec).field(name)
+
+
+def plain_fields(cls: type[BaseModel]) -> frozenset[str]:
+    """The fields of ``cls`` whose values nobody can change in place."""
+    spec: ModelSpec | None = getattr(cls, SPEC_ATTRIBUTE, None)
+    return (_model_spec(cls) if spec is None else spec).plain_fields
 
 
 def fields_with_models(cls: type[BaseModel]) -> tuple[str, ...]:

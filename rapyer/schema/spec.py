@@ -244,7 +244,7 @@ class ValueSpec(Converter):
         ``validate_python`` takes instances of models as they are.
         """
         self._agree()
-        if not self._has_guards:
+        if not self.has_guards:
             return None
         spec = self
         for depth, segment in enumerate(path):
@@ -254,7 +254,7 @@ class ValueSpec(Converter):
         return None
 
     @cached_property
-    def _has_guards(self) -> bool:
+    def has_guards(self) -> bool:
         return constraints.has_any(self.schema, self.definitions)
 
     @cached_property

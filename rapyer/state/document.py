@@ -43,7 +43,17 @@ class DocumentState(State):
     ``SafeLoad`` fields that could not be read, ``pk`` what the key was when it was.
     """
 
-    __slots__ = ("drifted_pk", "flying", "known", "news", "pk", "unread", "unstamped", "work")
+    __slots__ = (
+        "drifted_pk",
+        "flying",
+        "known",
+        "latest",
+        "news",
+        "pk",
+        "unread",
+        "unstamped",
+        "work",
+    )
 
     def __init__(self, pk: str | None = None, known: Known | None = None) -> None:
         super().__init__(None, None)
@@ -57,6 +67,8 @@ class DocumentState(State):
         self.flying = 0
         """How many operations are under way. While there is more than one, answers may overtake."""
         self.news: list[News] = []
+        self.latest = 0
+        """The stamp of the latest news."""
 
     def begin_unstamped(self) -> asyncio.Future[None]:
         """Something is sent whose answer will not say when it was done: others wait for :meth:`end_unstamped`."""
@@ -86,6 +98,18 @@ class DocumentState(State):
         self.flying -= 1
         if not self.flying:
             self.news.clear()
+            self.latest = 0
+
+    def newer(self, stamp: int) -> list[News]:
+        """What was said later than ``stamp``."""
+        if stamp >= self.latest:
+            return []
+        return [news for news in self.news if news.stamp > stamp]
+
+    def said(self, stamp: int, path: Path, text: Any) -> None:
+        """The server said ``text`` of ``path`` while other operations are under way."""
+        self.news.append(News(stamp, path, text))
+        self.latest = max(self.latest, stamp)
 
 
 def document_state(document: Any) -> DocumentState:
@@ -137,6 +161,14 @@ class Work:
         if seen is not None:
             seen.look()
         return result
+
+    def is_untouched(self, node: Any) -> bool:
+        """Whether the content of ``node`` is the base: it was not changed, nor anything in it."""
+        if not self.entries:
+            return True
+        if id(node) in self._bases:
+            return False
+        return not any(True for _ in node.__rapyer_node__.nodes(node))
 
     def wrapped(self, old: Any, new: Any) -> None:
         """``new`` is the live value of ``old`` and stands wherever that stood."""

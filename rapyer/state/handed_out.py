@@ -49,18 +49,7 @@ class Seen:
         self.content = self.node.__rapyer_node__.snapshot(self.node)
 
     def has_changed(self) -> bool:
-        """Whether it holds other values, or in another order, than it did."""
-        node = self.node
-        if len(node) != len(self.content):
-            return True
-        if isinstance(node, dict):
-            return any(
-                name != other or _is_other(value, self.content[other])
-                for (name, value), other in zip(dict.items(node), self.content, strict=True)
-            )
-        return any(_is_other(a, b) for a, b in zip(list.__iter__(node), self.content, strict=True))
-
-
-def _is_other(a: Any, b: Any) -> bool:
-    """Whether two values that stand at one place are not one; those that were made live since still are."""
-    return a is not b and (a != b or repr(a) != repr(b))
+        """Whether it holds other values, or (a list) in another order, than it did."""
+        # what was made live since is equal to what it was; what is still there is not even compared
+        kind = dict if isinstance(self.node, dict) else list
+        return not kind.__eq__(self.node, self.content)

@@ -121,6 +121,8 @@ class Known:
         """The place that ``path`` is or is in; None where local is what the server has."""
         places = self.places
         if places:
+            if path[:1] not in places and not (len(path) > 1 or () in places):
+                return None  # the most common case: a field that nobody edited
             for end in range(len(path) + 1):
                 if path[:end] in places:
                     return path[:end]
@@ -129,6 +131,9 @@ class Known:
     def below(self, path: Path) -> list[Path]:
         """The places inside ``path``."""
         length = len(path)
+        if length == 1:
+            first = path[0]
+            return [place for place in self.places if len(place) > 1 and place[0] == first]
         return [place for place in self.places if len(place) > length and place[:length] == path]
 
     def note(self, path: Path, noted: Noted) -> None:

@@ -13,7 +13,7 @@ from rapyer.batch.batch import current_batch
 from rapyer.batch.change import Change, ComposedChange
 from rapyer.errors import ConstraintError
 from rapyer.paths import Path
-from rapyer.schema.of_models import native_class
+from rapyer.schema.of_models import SCALARS, native_class
 from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.script.call import Primitive
 from rapyer.state.node import Node, NodeKind, is_held_elsewhere, link, state_of
@@ -21,7 +21,6 @@ from rapyer.state.wrapping import handed_out, live, native, register_wrap
 from rapyer.types.base import RedisType
 
 _ANYTHING = any_spec()
-_SCALARS = frozenset({"str", "int", "float", "bool", "bytes", "datetime", "none", "date", "uuid"})
 
 
 class ContainerKind(NodeKind):
@@ -38,7 +37,7 @@ class ContainerKind(NodeKind):
         """Whether there can be models, lists or dicts in ``node``."""
         spec = self.spec_of(node)
         inside = spec.item if isinstance(node, list) else spec.value
-        return spec.core["type"] == "typed-dict" or inside.core["type"] not in _SCALARS
+        return spec.core["type"] == "typed-dict" or inside.core["type"] not in SCALARS
 
     def raws(self, node: Any) -> Iterable[tuple[Any, Any]]:
         """The places with what they hold, as it is held."""
