@@ -21,12 +21,11 @@ from rapyer.keyspace.model_class import ModelClass
 from rapyer.keyspace.not_json import is_not_json, not_json
 from rapyer.keyspace.spelling import as_sent
 from rapyer.keyspace.texts import Entry, by_session, slot_groups
-from rapyer.models.keys import pk_of
+from rapyer.models.keys import document_pk
 from rapyer.models.storage import Storage
 from rapyer.search.matching import Condition, Search
 from rapyer.search.results import Found, Problems
 from rapyer.search.start import find_in
-from rapyer.state.document import document_state
 from rapyer.state.node import parent_of
 
 if TYPE_CHECKING:
@@ -134,8 +133,7 @@ def _of_instance(model: type[ModelClass], instance: Any) -> Entry:
         raise InvalidValueError(
             f"this {cls.__name__} is part of another document and not deleted by itself; change that document instead"
         )
-    stored = document_state(instance).pk
-    return cls, own_key(cls, pk_of(instance) if stored is None else stored)
+    return cls, own_key(cls, document_pk(instance))
 
 
 class _Progress:

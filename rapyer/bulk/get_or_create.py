@@ -12,6 +12,7 @@ from rapyer.keyspace import registry
 from rapyer.keyspace.keys import key_of
 from rapyer.models.storage import Storage
 from rapyer.state.document import document_state
+from rapyer.state.node import document_key
 
 _ATTEMPTS = 100
 """How often a document that others keep creating and deleting is tried again."""
@@ -24,7 +25,7 @@ async def get_or_create(cls: Any, document: Any, fields: Mapping[str, Any]) -> t
             "get_or_create cannot be part of a pipeline: what it answers is known only afterwards"
         )
     new = _new(cls, document, fields)
-    key = RapyerKey(new.key)
+    key = RapyerKey(document_key(new))
     for _ in range(_ATTEMPTS):
         try:
             return await new.save(nx=True), True

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, TypeGuard, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -105,7 +105,7 @@ def _collect(
 ) -> None:
     outer = (*outer, model)  # a model inside itself is not indexed again
     unsure = unsure or _rewritten_by(spec, model)
-    for name in spec.field_names():
+    for name in spec.field_names():  # none where a root model is around something else
         field = model.__pydantic_fields__[name]
         place, inner = (*path, name), spec.field(name)
         if _is_marked(field):
@@ -122,15 +122,10 @@ def _collect(
                     numbered = (f"field{number}" for number in range(len(taken) + 1))
                     alias = next(name for name in numbered if name not in taken)
                 found.fields[place] = IndexedField(place, alias, *form)
-        elif _has_fields(inner.model) and inner.model not in outer:
+        elif inner.model is not None and inner.model not in outer:
             wrapper = _wrapper_of(inner.schema, inner)
             hidden = wrapper and f"{wrapper} of {'.'.join(place)} may change it when it is loaded"
             _collect(inner.model, inner, place, unsure or hidden, found, outer)
-
-
-def _has_fields(model: type[BaseModel] | None) -> TypeGuard[type[BaseModel]]:
-    """Whether a value of ``model`` is an object of fields, and not what a root model is around."""
-    return model is not None and not model.__pydantic_root_model__
 
 
 def _is_marked(field: FieldInfo) -> bool:

@@ -259,7 +259,6 @@ def _may_match_where_missing(
 
 def _model_below(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
     """The model class of a field."""
-
     return model_spec(owner).field(name).model
 
 

@@ -17,7 +17,6 @@ from rapyer.errors import (
     ConstraintError,
     DocumentError,
     InvalidValueError,
-    KeyNotFound,
     UnknownFieldError,
 )
 from rapyer.keyspace.model_class import ModelClass
@@ -86,7 +85,7 @@ async def update_unchanged(
 ) -> tuple[int, list[Entry]]:
     """Change the documents that are still as they were read.
 
-    How many were changed, and those that somebody else has changed. ``problems`` gets the others.
+    How many were changed, and those that somebody else has changed or deleted. ``problems`` gets the others.
     """
     answers = await asyncio.gather(
         *(
@@ -100,7 +99,7 @@ async def update_unchanged(
             done += 1
         elif isinstance(answer, ConflictError):
             again.append(entry)
-        elif not isinstance(answer, KeyNotFound):
+        else:
             problems.failures[entry[1]] = answer
     return done, again
 

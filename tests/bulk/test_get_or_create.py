@@ -93,3 +93,15 @@ async def test_exists_asks_for_documents_only(client: Redis) -> None:
     assert not await Customer.exists(3)
     with pytest.raises(WrongModelError):
         await Customer.exists("Draft:1")
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+async def test_field_called_key_names_no_document_to_read() -> None:
+    class Labelled(AtomicRedisModel):
+        id: Key[str]
+        key: str = "Customer:1"  # type: ignore[assignment]
+
+    await Customer(id=1).save()
+    await Labelled(id="a", key="mine").save()
+    found, was_created = await Labelled.get_or_create("a")
+    assert (found.id, str(found.key), was_created) == ("a", "mine", False)

@@ -56,6 +56,21 @@ async def test_client_that_a_model_was_given_is_never_replaced(
     await other.aclose()
 
 
+async def test_call_without_a_url_checks_the_clients_that_models_were_given(
+    rapyer_url: str, start_server: StartServer
+) -> None:
+    class Own(AtomicRedisModel):
+        Meta = RedisConfig(redis=client_from_url(rapyer_url))
+
+    own = Own.Meta.redis
+    assert await rapyer.init_rapyer(ttl=30) is own
+    assert Own.Meta.ttl == 30
+    await own.aclose()
+    Own.Meta.redis = client_from_url("redis://127.0.0.1:1")
+    with pytest.raises(ConnectionError):
+        await rapyer.init_rapyer()
+
+
 async def test_client_that_a_model_is_given_later_stays(rapyer_url: str) -> None:
     class Late(AtomicRedisModel):
         Meta = RedisConfig()

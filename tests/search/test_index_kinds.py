@@ -168,11 +168,34 @@ async def _good(search: Any) -> Any:
         return
 
 
+async def test_what_is_missing_or_null_does_not_make_the_server_scan(client: Redis) -> None:
+    await build()
+    await put(client, full={"end": NOON.isoformat(), "price": "5"}, null={"end": None}, absent={})
+    await client.config_resetstat()
+    for condition in (Meeting.end == NOON, Meeting.price == 5, Meeting.end > NOON):
+        await Meeting.find(condition)
+    info: Any = await client.info("commandstats")
+    assert not any("scan" in name.lower() for name in info)
+
+
+async def test_alternative_that_no_filter_knows_is_not_lost(client: Redis) -> None:
+    await build()
+    await put(client, other={"at": "2024-05-20T00:00:00Z"}, noon={})
+    for make in (
+        lambda m: (m.at == NOON) | m.id.startswith("oth"),
+        lambda m: ~((m.at != NOON) & ~m.id.startswith("oth")),
+    ):
+        for model in (Meeting, ScannedMeeting):
+            found = sorted([meeting.id async for meeting in model.find(make(model))])
+            assert found == ["noon", "other"]
+
+
 async def test_dates_are_found_by_day(client: Redis) -> None:
     await build()
     await put(client, **{f"d{n}": {"day": f"2024-02-2{n}"} for n in range(10)})
-    await put(client, long={"day": "2024-02-25T00:00:00"}, absent={})
-    assert await same(lambda e: e.day == date(2024, 2, 25)) == ["d5", "long"]
+    midnight = str(int(datetime(2024, 2, 25, tzinfo=UTC).timestamp()))
+    await put(client, long={"day": "2024-02-25T00:00:00"}, number={"day": midnight}, absent={})
+    assert await same(lambda e: e.day == date(2024, 2, 25)) == ["d5", "long", "number"]
     assert await same(lambda e: e.day < date(2024, 2, 22)) == ["absent", "d0", "d1"]
     assert await same(lambda e: e.day >= date(2024, 2, 28)) == ["d8", "d9"]
 

@@ -281,6 +281,23 @@ async def test_time_without_a_zone_in_text_also_stands_for_utc() -> None:
         assert await Assorted.find(parse_expression(Assorted, text)).count() == expected, text
 
 
+class Strict(AtomicRedisModel):
+    model_config = ConfigDict(strict=True)
+    id: Key[str]
+    day: date = date(2024, 5, 1)
+    hue: Hue = Hue.RED
+
+
+async def test_strict_model_is_compared_with_what_it_shows() -> None:
+    await Strict(id="1").save()
+    for condition in (
+        Strict.day == "2024-05-01",
+        Strict.hue == "red",
+        parse_expression(Strict, "day >= '2024-05-01' and hue == 'red'"),
+    ):
+        assert await Strict.find(condition).count() == 1
+
+
 def test_validator_that_needs_the_other_fields_does_not_disturb() -> None:
     def picky(value: int, info: Any) -> int:
         return value * int(info.data["factor"])  # there is no other field here

@@ -201,6 +201,7 @@ async def test_after_a_lost_reply_nothing_more_is_sent(monkeypatch: pytest.Monke
     with pytest.raises(BulkError, match="0 documents were updated") as caught:
         await Job.find().update(state="x")
     assert calls <= 200, "no further chunk was begun"
+    assert len(caught.value.failures) == 200, "and none was looked at"
     assert any(isinstance(e, OutcomeUnknownError) for e in caught.value.failures.values())
     monkeypatch.undo()
     assert await Job.find(Job.state == "new").count() == 450
