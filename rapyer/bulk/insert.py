@@ -29,7 +29,7 @@ from rapyer.keyspace.texts import CHUNK, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
 from rapyer.models.node import open_places
-from rapyer.models.storage import Storage, written
+from rapyer.models.storage import Storage
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
@@ -87,7 +87,6 @@ class _Report:
             key = chunk.keys[at]
             if answer == 1:
                 saved(chunk.models[at], chunk.places[at])
-                written(chunk.models[at])
                 self.written.add(key)
             elif answer == 0:
                 self.taken(key)

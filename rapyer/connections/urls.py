@@ -104,18 +104,40 @@ def client_from_url(url: str, **overrides: Any) -> Redis | RedisCluster:
     except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         if isinstance(error, ConfigurationError):
             raise
-        raise ConfigurationError(f"{redact_url(url)!r} cannot be used: {error}") from None
+        raise ConfigurationError(
+            f"{redact_url(url)!r} cannot be used: {_reason(url, error)}"
+        ) from None
 
 
 def redact_url(url: str) -> str:
-    """A URL as it may be shown: every password replaced by ``***``."""
-    base, mark, query = url.partition("?")
-    scheme, separator, rest = base.partition("://")
-    user, at, place = rest.rpartition("@")
-    if at and ":" in user:
-        # Up to the last @, so that a password with an unescaped / or @ does not show either.
-        rest = f"{user.partition(':')[0]}:***@{place}"
-    return _SECRETS.sub(r"\1***", f"{scheme}{separator}{rest}{mark}{query}")
+    """A URL as it may be shown: every password replaced by ``***``, also where it was not percent-encoded."""
+    scheme, separator, rest = url.partition("://")
+    # Up to the last @, so that a password with an unescaped / ? # or @ does not show either.
+    credentials, at, place = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    if at and colon:
+        rest = f"{user}:***@{place}"
+    return _SECRETS.sub(r"\1***", f"{scheme}{separator}{rest}")
+
+
+def _reason(url: str, error: Exception) -> str:
+    """Why ``url`` cannot be used, without any part of its password."""
+    text = str(error)
+    credentials = url.partition("://")[2].rpartition("@")[0]
+    secrets = [credentials.partition(":")[2] if ":" in credentials else credentials]
+    secrets += [match[0].partition("=")[2] for match in _SECRETS.finditer(url)]
+    quoted = re.findall(r"'([^']+)'", text)
+    for secret in filter(None, {part for one in secrets for part in (one, unquote(one))}):
+        shown = any(_share(secret, part) or part in secret for part in quoted)
+        if shown or _share(secret, text, 4):
+            return "its parts are not what they should be; percent-encode what is special in the password"
+    return text
+
+
+def _share(secret: str, text: str, length: int = 3) -> bool:
+    """Whether so many characters of ``secret`` (or all of it) show in ``text`` in a row."""
+    length = min(length, len(secret))
+    return any(secret[at : at + length] in text for at in range(len(secret) - length + 1))
 
 
 def _parse(url: str, scheme: str) -> tuple[dict[str, Any], list[tuple[str, int]], str]:

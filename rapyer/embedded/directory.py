@@ -232,3 +232,17 @@ def _links_directory() -> str:
         "no private directory for a short socket path can be made in XDG_RUNTIME_DIR or the "
         "temporary directory; choose a shorter directory for the embedded server"
     )
+
+
+def absolute_directory(directory: str | os.PathLike[str] | None) -> str:
+    """``directory``, or where the embedded server keeps its data for this user, as an absolute path."""
+    if directory is None:
+        data_home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+        directory = os.path.join(data_home, "rapyer", "embedded")
+    path = os.path.expanduser(os.fspath(directory))
+    if path.startswith("~"):
+        raise configuration_error(
+            "there is no home directory for the embedded server; set HOME or XDG_DATA_HOME, "
+            "or name a directory: embedded:///path/to/it"
+        )
+    return os.path.realpath(path)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rapyer.embedded.binaries import INSTALL_HINT, find_binaries
-from rapyer.embedded.directory import Place, wait_for_lock
+from rapyer.embedded.directory import Place, absolute_directory, wait_for_lock
 from rapyer.embedded.faults import configuration_error, connection_error, is_fault
 from rapyer.embedded.wire import ReplyError, Wire
 
@@ -59,7 +59,7 @@ class EmbeddedServer:
     def __init__(
         self, directory: str | os.PathLike[str] | None = None, *, idle: float | None = None
     ) -> None:
-        self._place = Place(_absolute(directory))
+        self._place = Place(absolute_directory(directory))
         self._idle = _idle_seconds(idle)
 
     def __repr__(self) -> str:
@@ -377,19 +377,6 @@ def await_end(place: Place, timeout: float) -> bool:
         # The kernel gives the lock back when the process ends, and tells nobody.
         time.sleep(0.001)
     return True
-
-
-def _absolute(directory: str | os.PathLike[str] | None) -> str:
-    if directory is None:
-        data_home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-        directory = os.path.join(data_home, "rapyer", "embedded")
-    path = os.path.expanduser(os.fspath(directory))
-    if path.startswith("~"):
-        raise configuration_error(
-            "there is no home directory for the embedded server; set HOME or XDG_DATA_HOME, "
-            "or name a directory: embedded:///path/to/it"
-        )
-    return os.path.realpath(path)
 
 
 def _idle_seconds(idle: float | str | None) -> float:

@@ -74,6 +74,15 @@ def check_key_unchanged(model: Any) -> None:
         raise key_change(model, state.pk, said)
 
 
+def note_written(model: Any) -> None:
+    """``model`` was written: its identity is the key that it was written under."""
+    if type(model).__rapyer_key_field__ is not None:
+        state = document_state(model)
+        if state.pk is None:
+            state.pk = pk_of(model)
+        note_key_field(model)
+
+
 def note_key_field(model: Any) -> None:
     """Write down what the ``Key`` field says of a document that was read, where the key says otherwise."""
     if type(model).__rapyer_key_field__ is not None:

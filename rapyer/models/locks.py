@@ -32,6 +32,8 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 class Lock:
     """A held lock. ``token`` is what identifies the holder."""
 
+    __slots__ = ("_lost", "_milliseconds", "_name", "_session", "key", "token")
+
     def __init__(self, session: Session, key: str, expiry: float) -> None:
         self.key = key
         self.token = secrets.token_hex(16)

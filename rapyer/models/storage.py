@@ -24,7 +24,7 @@ from rapyer.keyspace.keys import key_of
 from rapyer.keyspace.not_json import is_not_json, not_json
 from rapyer.models.assignment import changed_copy
 from rapyer.models.differing import ChangesSaved, changed_places
-from rapyer.models.keys import check_key_unchanged, pk_of
+from rapyer.models.keys import check_key_unchanged
 from rapyer.models.loading import load_document, with_unread
 from rapyer.models.node import MODEL, open_places
 from rapyer.models.raw import RawDocument
@@ -126,7 +126,6 @@ class Storage(Embedded, Document):
         finally:
             state.end_unstamped(done)
         saved(self, places)
-        written(self)
 
     async def save_changes(self) -> Self:
         """Write only what differs from what the server last said, in one atomic step.
@@ -317,12 +316,6 @@ class Storage(Embedded, Document):
     aduplicate_many = duplicate_many
     aset_ttl = set_ttl
     apipeline = pipeline
-
-
-def written(model: Any) -> None:
-    """The document was written under the key that its ``Key`` field says."""
-    if type(model).__rapyer_key_field__ is not None:
-        document_state(model).pk = pk_of(model)
 
 
 async def _delete(session: Session, key: str) -> Any:

@@ -11,6 +11,7 @@ from rapyer.batch.arrival import Arrival
 from rapyer.batch.change import Change
 from rapyer.batch.perform import perform
 from rapyer.errors import InvalidValueError
+from rapyer.models.keys import note_written
 from rapyer.paths import Path
 from rapyer.script.call import Primitive
 from rapyer.state.document import DocumentState, document_state, local_text
@@ -55,6 +56,8 @@ class DocumentSaved(Change):
 def saved(document: Any, places: Mapping[Path, Any]) -> None:
     """The server has the document as it was written; ``places`` of it were noted then."""
     state = document_state(document)
+    if hasattr(type(document), "__rapyer_key_field__"):
+        note_written(document)
     known = Known()
     for path, text in places.items():
         if not _is_settled(document, path, text):
