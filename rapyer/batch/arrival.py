@@ -17,9 +17,10 @@ from typing import Any
 from rapyer.errors import DetachedError
 from rapyer.paths import Path
 from rapyer.script.call import Digest
-from rapyer.state.document import MISSES, DocumentState, News, local_text
+from rapyer.state.document import DocumentState, News, local_text
 from rapyer.state.known import ABSENT, Known, Noted, same_json
 from rapyer.state.node import find
+from rapyer.state.work import MISSES
 
 _COMPARABLE = frozenset({str, int, float})
 

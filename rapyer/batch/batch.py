@@ -24,9 +24,10 @@ from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive, Step
-from rapyer.state.document import Work, document_state, join_work, leave_work, only_of
+from rapyer.state.document import document_state, join_work, leave_work, only_of
 from rapyer.state.handed_out import Lent
 from rapyer.state.node import KeyGuard, Node, document_key, find, state_of
+from rapyer.state.work import Work
 
 if TYPE_CHECKING:
     import asyncio
