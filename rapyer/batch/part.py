@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer import connections
 from rapyer.batch.change import QueuedOperation
 from rapyer.batch.guarding import validate_last
-from rapyer.errors import ConflictError, PipelineError, RapyerError
+from rapyer.errors import ConflictError, PipelineError, RapyerError, ServerError
 from rapyer.paths import Path
 from rapyer.script.call import ECHO_LIMIT, Answer, Primitive, Refused, Step, check, submit
 from rapyer.state.node import find
@@ -143,7 +143,7 @@ class Part:
         return [*steps, *reads.values()]
 
     def _refusal(self, refused: Refused) -> RapyerError:
-        if isinstance(refused.error, ConflictError):
+        if isinstance(refused.error, ConflictError | ServerError):
             return refused.error
         position = refused.position - len(self._watches)
         for index, operation in self.operations:

@@ -7,7 +7,7 @@ from typing import Any
 from rapyer import connections
 from rapyer.batch.arrival import Arrival
 from rapyer.batch.change import Change
-from rapyer.errors import KeyNotFound, PathNotFound, WrongTypeError
+from rapyer.errors import KeyNotFound, PathNotFound, ServerError, WrongTypeError
 from rapyer.paths import Path, addressable_prefix, field_path, json_path
 from rapyer.script import in_python
 from rapyer.state.document import DocumentState
@@ -53,6 +53,8 @@ async def read_text(document: Any, path: Path) -> bytes:
             if isinstance(reply, Exception):
                 raise reply
     except connections.ResponseError as error:
+        if isinstance(error, ServerError):
+            raise
         raise WrongTypeError(f"{key} is not a JSON document: {error}") from error
     if reply is None:
         raise KeyNotFound(f"{key} does not exist", key=key)

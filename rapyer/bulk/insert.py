@@ -102,7 +102,9 @@ class _Report:
         if is_not_json(text):
             self.taken(key)
         else:
-            self.failures[key] = InvalidValueError(f"{key}: the server refused it: {text}")
+            self.failures[key] = connections.server_error(text, key) or InvalidValueError(
+                f"{key}: the server refused it: {text}"
+            )
 
     def raise_failures(self) -> None:
         if not self.failures:

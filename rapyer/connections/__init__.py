@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rapyer.connections.exchange import Command
     from rapyer.connections.session import AsyncClient, Session, check_server
     from rapyer.connections.urls import client_from_url, redact_url
+    from rapyer.errors.server import server_error
 
 __all__ = [
     "AsyncClient",
@@ -30,6 +31,7 @@ __all__ = [
     "client_from_url",
     "key_slot",
     "redact_url",
+    "server_error",
 ]
 
 # Name -> its module. Each needs redis-py, which takes longer to import than the rest of the library and
@@ -46,6 +48,7 @@ _MODULES = {
     "client_from_url": "rapyer.connections.urls",
     "key_slot": "redis.crc",
     "redact_url": "rapyer.connections.urls",
+    "server_error": "rapyer.errors.server",
 }
 
 if not TYPE_CHECKING:  # type checkers know the names, and tell what is none

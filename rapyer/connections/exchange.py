@@ -19,6 +19,7 @@ import redis.exceptions
 from redis.asyncio.connection import AbstractConnection
 
 from rapyer import errors
+from rapyer.errors.server import LoadingError, server_error
 
 try:
     import hiredis
@@ -222,6 +223,8 @@ def unreachable(place: str, error: BaseException) -> errors.ConnectionError:
 def lost(place: str, error: BaseException, write: bool) -> errors.ConnectionError:
     """The connection failed after something was sent."""
     reason = str(error) or type(error).__name__
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return LoadingError(f"{place} did not execute the command: {reason}")
     if isinstance(error, _TURNED_AWAY):
         return errors.ConnectionError(f"{place} did not execute the command: {reason}")
     if isinstance(error.__context__, redis.exceptions.ReadOnlyError):
@@ -241,7 +244,7 @@ def refused(error: Exception, place: str) -> Exception:
     found = re.match(r"unknown command [`'\"]?(JSON|FT)\.", text, re.IGNORECASE)
     in_script = "Unknown Redis command called from script" in text
     if not found and not in_script:
-        return error
+        return server_error(error) or error
     module = _MODULES[found[1].upper()] if found else "JSON"
     refusal = missing_module(module, place)
     refusal.__cause__ = error

@@ -10,6 +10,17 @@
     │   └── MissingModuleError           the server has no RedisJSON (or no RediSearch)
     ├── ConnectionError                  (redis ConnectionError, builtin ConnectionError) nothing was written
     │   └── OutcomeUnknownError          the reply to a write was lost: it was applied once or not at all
+    ├── ServerError                      the server refused, for a reason that is not the value; each also redis-py's
+    │   ├── OutOfMemoryError (redis OutOfMemoryError) maxmemory is reached
+    │   ├── ReadOnlyError (redis ReadOnlyError) a replica was asked to write
+    │   ├── NoPermissionError (redis NoPermissionError) an ACL forbids it
+    │   ├── BusyError (redis ResponseError) somebody's script runs
+    │   ├── LoadingError (rapyer ConnectionError, redis BusyLoadingError) the data set is being read from disk
+    │   ├── ClusterDownError (redis ClusterDownError) the cluster does not serve the key now
+    │   ├── MasterDownError (redis MasterDownError) a replica without its master
+    │   ├── NotEnoughReplicasError (redis ResponseError) min-replicas-to-write
+    │   ├── MisconfiguredError (redis ResponseError) the server cannot persist, and so accepts no writes
+    │   └── CommandRefusedError (redis ResponseError) any other refusal
     ├── KeyNotFound                      (KeyError) the document is not there
     │   └── PathNotFound                 the document is there, the path inside it is not
     ├── KeyExistsError                   a document that must be new is there already
@@ -66,6 +77,7 @@ from rapyer.errors.tree import (
     PathNotFound,
     PipelineError,
     RapyerError,
+    ServerError,
     UnaddressableKeyError,
     UnknownFieldError,
     WrongModelError,
@@ -74,11 +86,26 @@ from rapyer.errors.tree import (
 
 if TYPE_CHECKING:
     from rapyer.errors.connection import ConnectionError, OutcomeUnknownError
+    from rapyer.errors.server import (
+        BusyError,
+        ClusterDownError,
+        CommandRefusedError,
+        LoadingError,
+        MasterDownError,
+        MisconfiguredError,
+        NoPermissionError,
+        NotEnoughReplicasError,
+        OutOfMemoryError,
+        ReadOnlyError,
+    )
 
 __all__ = [
     "AmbiguousModelError",
     "AppliedError",
     "BulkError",
+    "BusyError",
+    "ClusterDownError",
+    "CommandRefusedError",
     "ConfigurationError",
     "ConflictError",
     "ConnectionError",
@@ -94,13 +121,21 @@ __all__ = [
     "ItemIndexError",
     "KeyExistsError",
     "KeyNotFound",
+    "LoadingError",
     "LockError",
+    "MasterDownError",
+    "MisconfiguredError",
     "MissingModuleError",
     "ModelDefinitionError",
+    "NoPermissionError",
+    "NotEnoughReplicasError",
+    "OutOfMemoryError",
     "OutcomeUnknownError",
     "PathNotFound",
     "PipelineError",
     "RapyerError",
+    "ReadOnlyError",
+    "ServerError",
     "UnaddressableKeyError",
     "UnknownFieldError",
     "WrongModelError",
@@ -109,14 +144,31 @@ __all__ = [
 
 # Subclasses of redis-py's errors, in a module of their own: importing redis-py takes longer than all the
 # rest of the library, and models are defined without it.
-_OF_CONNECTIONS = ("ConnectionError", "OutcomeUnknownError")
+_LATE = {
+    **dict.fromkeys(("ConnectionError", "OutcomeUnknownError"), "connection"),
+    **dict.fromkeys(
+        (
+            "BusyError",
+            "ClusterDownError",
+            "CommandRefusedError",
+            "LoadingError",
+            "MasterDownError",
+            "MisconfiguredError",
+            "NoPermissionError",
+            "NotEnoughReplicasError",
+            "OutOfMemoryError",
+            "ReadOnlyError",
+        ),
+        "server",
+    ),
+}
 
 if not TYPE_CHECKING:  # type checkers know the names, and tell what is none
 
     def __getattr__(name: str) -> Any:
-        if name not in _OF_CONNECTIONS:
+        if name not in _LATE:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module("rapyer.errors.connection"), name)
+        value = globals()[name] = getattr(import_module(f"rapyer.errors.{_LATE[name]}"), name)
         return value
 
 

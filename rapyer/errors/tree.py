@@ -128,6 +128,13 @@ class PipelineError(RapyerError):
         self.operation = operation
 
 
+class ServerError(RapyerError):
+    """The server refused a command, for a reason that is not the value; nothing was executed.
+
+    Each of its kinds is redis-py's own class, too.
+    """
+
+
 class AppliedError(RapyerError):
     """The server applied it, and what followed failed: an answer that no model accepts, a validator.
 

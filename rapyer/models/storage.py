@@ -19,6 +19,7 @@ from rapyer.errors import (
     InvalidValueError,
     KeyExistsError,
     KeyNotFound,
+    ServerError,
 )
 from rapyer.keyspace.keys import key_of
 from rapyer.keyspace.not_json import is_not_json, not_json
@@ -328,4 +329,6 @@ async def _delete(session: Session, key: str) -> Any:
 def _write_refused(key: str, error: connections.ResponseError) -> Exception:
     if is_not_json(error):
         return not_json(key)
+    if isinstance(error, ServerError):
+        return error
     return InvalidValueError(f"{key}: the server refused the document: {error}")

@@ -67,4 +67,11 @@ def error_of(reason: str, detail: str, more: str, key: str, step: Primitive) -> 
         case "exists":
             return KeyExistsError(f"{key} exists already")
         case _:
-            return RapyerError(f"{where}: the server refused: {detail}")
+            return _server_refusal(detail, where)
+
+
+def _server_refusal(text: str, where: str) -> Exception:
+    """What a command of the script was refused for by the server."""
+    from rapyer.errors.server import CommandRefusedError, server_error
+
+    return server_error(text, where) or CommandRefusedError(f"{where}: the server refused: {text}")

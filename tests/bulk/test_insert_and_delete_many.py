@@ -25,6 +25,7 @@ from rapyer.errors import (
     DocumentError,
     InvalidValueError,
     KeyExistsError,
+    NoPermissionError,
     OutcomeUnknownError,
     PipelineError,
     RapyerError,
@@ -219,7 +220,7 @@ async def test_forbidden_key_fails_alone(client: Redis, as_user: Any, model: Any
     with pytest.raises(BulkError, match="11 documents were inserted, 9 were not") as caught:
         await model.insert(*(model(id=str(n)) for n in range(20)))
     assert set(caught.value.failures) == {f"{name}:{n}" for n in (0, *range(2, 10))}
-    assert all(type(error) is InvalidValueError for error in caught.value.failures.values())
+    assert all(type(error) is NoPermissionError for error in caught.value.failures.values())
     assert "NOPERM" in str(caught.value) or "ermission" in str(caught.value)
     assert await client.dbsize() == 11
     assert (await client.ttl(f"{name}:15") > 0) == (model is Parcel)

@@ -183,7 +183,7 @@ class TestNothingSent:
         client = client_from_url(f"unix://{server.socket}?protocol=2")
         with pytest.raises(errors.ConnectionError, match="did not execute the command") as raised:
             await Session.of(client).execute("SET", "k", 1, write=True)
-        assert type(raised.value) is errors.ConnectionError
+        assert type(raised.value) is errors.LoadingError
         await client.aclose()
 
     async def test_arguments_of_a_wrong_type_are_refused_before_sending(

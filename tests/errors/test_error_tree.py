@@ -31,7 +31,8 @@ def drawn() -> dict[str, tuple[str | None, list[str]]]:
 
 def named_in_the_drawing(text: str) -> type:
     module, _, name = text.rpartition(" ")
-    return getattr(redis.exceptions if module == "redis" else builtins, name)  # type: ignore[no-any-return]
+    where = {"redis": redis.exceptions, "rapyer": errors}.get(module, builtins)
+    return getattr(where, name)  # type: ignore[no-any-return]
 
 
 def test_the_drawn_tree_is_the_one_that_is_there():

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, Field
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError
 
 from rapyer import AtomicRedisModel
 from rapyer.connections import Session, client_from_url
 from rapyer.embedded import EmbeddedServer
-from rapyer.errors import ConstraintError, KeyNotFound, PipelineError
+from rapyer.errors import ConstraintError, KeyNotFound, NoPermissionError, PipelineError
 from rapyer.fields import Key
 from rapyer.models.document_node import set_identity
 from rapyer.script.call import Primitive, submit
