@@ -22,7 +22,7 @@ from rapyer.models.node import SLOTS
 from rapyer.models.storage import Storage
 from rapyer.paths import Path
 from rapyer.schema.refused import check_storable
-from rapyer.schema.stored_form import nullable_by_default
+from rapyer.schema.stored_form import with_fitting_default
 from rapyer.schema.walking import map_schemas
 from rapyer.state import last_known, links
 from rapyer.state.last_known import BASELINE, SYNCED
@@ -72,7 +72,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def accept_none(schema: dict[str, Any]) -> dict[str, Any]:
             if schema["type"] == "model-field":
-                return {**schema, "schema": nullable_by_default(schema["schema"])}
+                return {**schema, "schema": with_fitting_default(schema["schema"])}
             if schema["type"] in ("model", "model-fields") or schema["type"].startswith(
                 "function-"
             ):
