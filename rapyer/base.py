@@ -28,7 +28,7 @@ from rapyer.models.metaclass import ModelMeta
 from rapyer.models.storage import Storage
 from rapyer.models.views import read_extra
 from rapyer.schema.refused import check_storable
-from rapyer.schema.stored_form import nullable_by_default
+from rapyer.schema.stored_form import with_fitting_default
 from rapyer.schema.walking import map_schemas
 from rapyer.state.node import STATE, document_key, locate, set_state
 from rapyer.state.wrapping import copy_natively
@@ -77,7 +77,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def accept_none(schema: dict[str, Any]) -> dict[str, Any]:
             if schema["type"] == "model-field":
-                return {**schema, "schema": nullable_by_default(schema["schema"])}
+                return {**schema, "schema": with_fitting_default(schema["schema"])}
             if schema["type"] in ("model", "model-fields") or schema["type"].startswith(
                 "function-"
             ):

@@ -154,6 +154,12 @@ class ValueSpec(Converter):
             return self._child(str, {"type": "literal", "expected": self.field_names()})
         return self._child(str, core.get("keys_schema") or {"type": "str"})
 
+    def key_text(self, key: Any) -> str:
+        """The name that the entry under ``key`` has in the stored object of a dict."""
+        keys = {"type": "dict", "keys_schema": self.key.schema, "values_schema": {"type": "none"}}
+        written: dict[str, None] = json.loads(self._child("keys", keys).to_json({key: None}))
+        return next(iter(written))
+
     @cached_property
     def _fields(self) -> dict[str, Schema]:
         return walking.fields_of(self.core, self.definitions)

@@ -10,6 +10,7 @@ their class. How it is read back is in :mod:`rapyer.schema.reading_form`; nothin
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -58,9 +59,6 @@ def from_timestamp(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-_WRITERS = (encode_base64, datetime.isoformat, to_timestamp, tuple)
-
-
 def _serializer(function: Callable[[Any], Any], kind: str = "str") -> Schema:
     return {
         "type": "function-plain",
@@ -70,12 +68,15 @@ def _serializer(function: Callable[[Any], Any], kind: str = "str") -> Schema:
     }
 
 
+_WRITERS = (encode_base64, datetime.isoformat, to_timestamp, tuple)
+
+
 def is_of_the_user(serialization: Schema | None) -> bool:
     """Whether a serializer is not one of those by which the stored form itself is written."""
     if serialization is None:
         return False
     function = serialization.get("function")
-    return function not in _WRITERS and not isinstance(function, finite.FiniteWriter)
+    return function not in (*_WRITERS, _in_order) and not isinstance(function, finite.FiniteWriter)
 
 
 def is_timestamp(schema: Schema) -> bool:
@@ -109,7 +110,7 @@ def _rewrite_fields(schema: Schema) -> Schema:
 
 def _rewrite_field(schema: Schema) -> Schema:
     field = {name: value for name, value in schema.items() if name not in _ONLY_OUTSIDE}
-    field["schema"] = nullable_by_default(field["schema"])
+    field["schema"] = with_fitting_default(field["schema"])
     return field
 
 
@@ -134,7 +135,7 @@ _REWRITES: dict[str, Callable[[Schema], Schema]] = {
 def _written_as_tuple(schema: Schema) -> Schema:
     """A named tuple as Pydantic before 2.14 has it: a call, whose items are written as whatever they are."""
     cls, parameters = schema["function"], schema["arguments_schema"].get("arguments_schema")
-    if not hasattr(cls, "_fields") or "serialization" in schema:
+    if not hasattr(cls, "_fields"):
         return schema
     items = [parameter["schema"] for parameter in parameters]
     written = {"type": "tuple", "items_schema": items}
@@ -142,14 +143,44 @@ def _written_as_tuple(schema: Schema) -> Schema:
     return {**schema, "serialization": serialization}
 
 
-def nullable_by_default(schema: Schema) -> Schema:
-    """A field's schema that also accepts None when None is the field's default."""
-    if schema.get("type") != "default" or schema.get("default", ...) is not None:
+def _in_order(value: Any, handler: Callable[[Any], list[Any]]) -> list[Any]:
+    """What is written of a set, which has no order of its own, in one that it always has."""
+    written = handler(value)
+    try:
+        return sorted(written)
+    except TypeError:
+        return sorted(written, key=lambda one: json.dumps(one, sort_keys=True))
+
+
+def _written_in_order(schema: Schema) -> Schema:
+    serialization = {
+        "type": "function-wrap",
+        "function": _in_order,
+        "schema": schema,
+        "when_used": "json",
+    }
+    return {**schema, "serialization": serialization}
+
+
+_FINISHES: dict[str, Callable[[Schema], Schema]] = {
+    "call": _written_as_tuple,
+    "set": _written_in_order,
+    "frozenset": _written_in_order,
+}
+"""What is done to a schema once all schemas inside it are rewritten."""
+
+
+def with_fitting_default(schema: Schema) -> Schema:
+    """A field's schema of whose values its default is one: None makes it optional, 0 of a float is 0.0."""
+    if schema.get("type") != "default" or "default" not in schema:
         return schema
-    inner = schema["schema"]
-    if inner.get("type") in ("nullable", "any", "none"):
-        return schema
-    return {**schema, "schema": {"type": "nullable", "schema": inner}}
+    inner, default = schema["schema"], schema["default"]
+    kind = inner.get("type")
+    if default is None and kind not in ("nullable", "any", "none"):
+        return {**schema, "schema": {"type": "nullable", "schema": inner}}
+    if type(default) is int and kind == "float":
+        return {**schema, "default": float(default)}
+    return schema
 
 
 def standing_alone(schema: Schema, cls: Any) -> Schema:
@@ -236,7 +267,8 @@ class _Builder:
         if rewrite is not None:
             schema = rewrite(schema)
         schema = map_schemas(schema, self.convert)
-        return _written_as_tuple(schema) if schema["type"] == "call" else schema
+        finish = _FINISHES.get(schema["type"])
+        return schema if finish is None or "serialization" in schema else finish(schema)
 
     def _rewrite_named(self, schema: Schema) -> Schema:
         return self._rewrite({key: value for key, value in schema.items() if key != "ref"})

@@ -222,7 +222,7 @@ seconds = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.
 BASE: dict[str, Kind] = {
     "str": Kind(str, texts, True),
     "int": Kind(int, integers, True),
-    "float": Kind(float, floats),
+    "float": Kind(float, floats, True),
     "bool": Kind(bool, st.booleans(), True),
     "bytes": Kind(bytes, st.binary(max_size=5)),
     "Any": Kind(Any, anything),
@@ -408,11 +408,23 @@ WRAPPERS: dict[str, Callable[[Kind], Kind]] = {
     ),
 }
 KEYS = "dict[{}, int]"
+HASHABLE = {
+    "set[{}]": lambda kind: Kind(set[kind.annotation], st.sets(kind.values, max_size=5)),
+    "frozenset[{}]": lambda kind: Kind(
+        frozenset[kind.annotation], st.frozensets(kind.values, max_size=5)
+    ),
+}
 
 TABLE: dict[str, Kind] = {
     pattern.format(name): wrap(kind)
     for name, kind in BASE.items()
     for pattern, wrap in WRAPPERS.items()
+}
+TABLE |= {
+    pattern.format(name): wrap(kind)
+    for name, kind in BASE.items()
+    for pattern, wrap in HASHABLE.items()
+    if kind.is_key or name in ("bytes", "float", "NamedTuple", "frozen dataclass", "datetime")
 }
 TABLE |= {
     KEYS.format(name): Kind(

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import create_model
+from pydantic_core import to_json
 
 from rapyer import AtomicRedisModel
 from rapyer.errors import InvalidValueError, ModelDefinitionError
 from rapyer.schema.of_models import field_spec, model_spec
 
-from .kinds import BASE, REFUSED, TABLE
+from .kinds import BASE, KEYS, REFUSED, TABLE
 
 SETTINGS = settings(
     deadline=None,
@@ -32,6 +33,23 @@ SETTINGS = settings(
 def holder(name: str) -> Any:
     """A model whose field is of the kind ``name``."""
     return create_model("Holder", __base__=AtomicRedisModel, field=(TABLE[name].annotation, ...))
+
+
+@pytest.mark.parametrize("name", [name for name, kind in BASE.items() if kind.is_key])
+@SETTINGS
+@given(data=st.data())
+def test_the_text_of_a_key_is_the_one_that_is_written(name: str, data: st.DataObject) -> None:
+    spec = field_spec(holder(KEYS.format(name)), "field")
+    key = spec.key.validate_python(data.draw(BASE[name].values))
+    assert spec.to_json({key: 1}) == to_json({spec.key_text(key): 1})
+
+
+def test_a_whole_default_of_a_float_is_written_as_a_float() -> None:
+    class Priced(AtomicRedisModel):
+        price: float = 0
+
+    assert model_spec(Priced).to_json(Priced()) == b'{"price":0.0}'
+    assert model_spec(Priced).validate_json("{}") == Priced()
 
 
 def test_the_table_is_large() -> None:
