@@ -1,0 +1,349 @@
+"""What is known is what the server said: after operations, lost replies, cancellations and failures."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from rapyer import AtomicRedisModel, RapyerError
+from rapyer.errors import AppliedError, DocumentError
+from rapyer.models.differing import changed_places
+from rapyer.state.document import document_state
+from tests.conftest import Stored
+
+
+class Row(BaseModel):
+    n: int = 0
+
+
+class Inner(BaseModel):
+    city: str = ""
+    zip: str = ""
+    tags: list[str] = []
+
+
+@dataclass
+class Note:
+    text: str = ""
+    marks: list[int] = field(default_factory=list)
+
+
+class Doc(AtomicRedisModel):
+    model_config = ConfigDict(extra="allow")
+
+    n: int = 0
+    mode: str = "off"
+    items: list[int] = []
+    rows: list[Row] = []
+    table: dict[str, int] = {}
+    lists: dict[str, list[int]] = {}
+    inner: Inner = Inner()
+    names: set[str] = set()
+    note: Note = Note()
+
+
+def unsaved(model: Any) -> set[tuple[Any, ...]]:
+    """The places that ``save_changes()`` would write."""
+    state = document_state(model)
+    assert state.known is not None
+    return {path for path, _ in changed_places(model, state.known)}
+
+
+# -- exactly the places that were edited ---------------------------------------------------------------
+
+EDITS: dict[str, tuple[Callable[[Any], Any], tuple[str, ...], Callable[[Any], Awaitable[Any]]]] = {
+    "item beside an item": (
+        lambda d: setattr(d.rows[1], "n", 50),
+        ("rows",),
+        lambda d: d.rows[0].n.increase(),
+    ),
+    "appended beside an item": (
+        lambda d: d.rows.append(Row(n=5)),
+        ("rows",),
+        lambda d: d.rows[0].n.increase(),
+    ),
+    "appended beside an append": (
+        lambda d: d.items.append(5),
+        ("items",),
+        lambda d: d.items.aappend(6),
+    ),
+    "entry beside an entry": (
+        lambda d: d.table.__setitem__("edit", 5),
+        ("table", "edit"),
+        lambda d: d.table.aset_item("other", 1),
+    ),
+    "deleted entry beside an entry": (
+        lambda d: d.table.__delitem__("k"),
+        ("table", "k"),
+        lambda d: d.table.aset_item("other", 1),
+    ),
+    "field of a nested model beside another": (
+        lambda d: setattr(d.inner, "city", "Rome"),
+        ("inner", "city"),
+        lambda d: d.inner.tags.aappend("x"),
+    ),
+    "list of a dict beside another": (
+        lambda d: d.lists["a"].append(5),
+        ("lists", "a"),
+        lambda d: d.lists["b"].aappend(6),
+    ),
+    "field beside a load of another": (
+        lambda d: setattr(d, "mode", "on"),
+        ("mode",),
+        lambda d: d.items.load(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("size", [2, 300])
+async def test_an_edit_is_saved_whatever_operations_came_between(
+    name: str, size: int, stored: Stored
+) -> None:
+    edit, place, operate = EDITS[name]
+    model: Any = await Doc(
+        items=list(range(size)),
+        rows=[Row(n=n) for n in range(size)],
+        table={"k": 1, **{str(n): n for n in range(size)}},
+        lists={"a": [1], "b": list(range(size))},
+    ).save()
+    edit(model)
+    assert unsaved(model) == {place}
+    await operate(model)
+    assert unsaved(model) == {place}
+    local = model.model_dump(mode="json")
+    await model.save_changes()
+    assert unsaved(model) == set()
+    assert model.model_dump(mode="json") == local
+    loaded = await Doc.get(model.key)
+    assert loaded.model_dump() == model.model_dump()
+
+
+@pytest.mark.parametrize("size", [2, 300])
+async def test_an_operation_brings_a_stale_copy_in_line(size: int) -> None:
+    mine: Any = await Doc(items=list(range(size)), table={str(n): n for n in range(size)}).save()
+    theirs: Any = await Doc.get(mine.key)
+    await theirs.items.apop(0)
+    await theirs.items.aappend(-1)  # as long as before, and another one
+    await theirs.table.adel_item("0")
+    await theirs.table.aset_item("theirs", 0)
+    await mine.items.aappend(-2)
+    await mine.table.aset_item("mine", 0)
+    fresh = await Doc.get(mine.key)
+    assert (list(mine.items), dict(mine.table)) == (list(fresh.items), dict(fresh.table))
+    assert unsaved(mine) == set()
+
+
+async def test_two_copies_change_two_parts_of_one_value(stored: Stored) -> None:
+    mine: Any = await Doc(table={"a": 1, "b": 1}, inner=Inner(city="x", zip="y")).save()
+    theirs: Any = await Doc.get(mine.key)
+    mine.table["a"], theirs.table["b"] = 2, 2
+    mine.inner.city, theirs.inner.zip = "mine", "theirs"
+    await mine.save_changes()
+    await theirs.save_changes()
+    document = await stored(mine)
+    assert document["table"] == {"a": 2, "b": 2}
+    assert document["inner"] == {"city": "mine", "zip": "theirs", "tags": []}
+
+
+async def test_a_replaced_nested_model_is_compared_with_what_it_replaced(stored: Stored) -> None:
+    mine: Any = await Doc(inner=Inner(city="x", zip="y")).save()
+    theirs: Any = await Doc.get(mine.key)
+    mine.inner = Inner(city="mine", zip="y")
+    assert unsaved(mine) == {("inner", "city")}
+    await theirs.inner.aupdate(zip="theirs")
+    await mine.save_changes()
+    assert (await stored(mine))["inner"] == {"city": "mine", "zip": "theirs", "tags": []}
+
+
+async def test_nothing_is_written_down_for_what_came_and_went() -> None:
+    model: Any = await Doc().save()
+    for number in range(300):
+        async with model.pipeline():
+            model.table[f"user{number}"] = 1
+        await model.table[f"user{number}"].increase()
+        await model.table.adel_item(f"user{number}")
+        await model.n.increase()
+    known = document_state(model).known
+    assert known is not None
+    assert len(known.places) <= len(Doc.model_fields)
+    assert not document_state(model).news
+
+
+async def test_a_deleted_document_is_saved_whole(stored: Stored) -> None:
+    model: Any = await Doc(n=3).save()
+    await model.delete()
+    await model.save_changes()
+    assert (await stored(model))["n"] == 3
+
+
+# -- changed past the methods ---------------------------------------------------------------------------
+
+IN_PLACE: dict[str, Callable[[Any], Any]] = {
+    "heapq on a list": lambda d: heapq.heappush(d.items, -1),
+    "set": lambda d: d.names.add("new"),
+    "dataclass": lambda d: setattr(d.note, "text", "new"),
+    "list of a dataclass": lambda d: d.note.marks.append(1),
+    "extra": lambda d: d.extra.append(1),
+    "dict past its methods": lambda d: dict.__setitem__(d.table, "new", 1),
+}
+
+
+async def _with_handles() -> Any:
+    made = Doc(items=[5, 7], names={"a"}, extra=[0], table={"k": 1})
+    return await Doc.get((await made.save()).key)
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+@pytest.mark.parametrize("where", ["outside", "inside", "before"])
+async def test_what_is_changed_in_place_is_stored(name: str, where: str, stored: Stored) -> None:
+    model = await _with_handles()
+    change = IN_PLACE[name]
+    if where == "outside":
+        change(model)
+        await model.save_changes()
+    elif where == "inside":
+        async with model.pipeline():
+            change(model)
+            model.n += 1
+    else:
+        handles = (model.items, model.names, model.note, model.extra, model.table)
+        async with model.pipeline():
+            change(model)
+        assert len(handles) == 5
+    fresh = await Doc.get(model.key)
+    assert fresh.model_dump() == model.model_dump()
+    before = await _with_handles()
+    assert {**fresh.model_dump(), "n": 0} != before.model_dump()
+    assert unsaved(model) == set()
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+async def test_what_is_changed_in_place_in_a_block_that_fails_is_put_back(
+    name: str, stored: Stored
+) -> None:
+    model = await _with_handles()
+    before, document = model.model_dump(), await stored(model)
+    handles = [getattr(model, name) for name in ("items", "names", "note", "extra", "table")]
+    assert len(handles) == 5
+    with pytest.raises(ZeroDivisionError):
+        await _changed_and_failed(model, IN_PLACE[name])
+    assert model.model_dump() == before
+    assert unsaved(model) == set()
+    assert await stored(model) == document
+
+
+async def _changed_and_failed(model: Any, change: Callable[[Any], Any]) -> None:
+    async with model.pipeline():
+        change(model)
+        raise ZeroDivisionError
+
+
+# -- writes whose fate is unknown -----------------------------------------------------------------------
+
+
+async def _saved(model: Any) -> None:
+    model.mode = "on"
+    await model.save()
+
+
+async def _changes_saved(model: Any) -> None:
+    model.mode = "on"
+    await model.save_changes()
+
+
+async def _in_a_block(model: Any) -> None:
+    async with model.pipeline():
+        model.mode = "on"
+
+
+WRITES: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "save": _saved,
+    "save_changes": _changes_saved,
+    "aupdate": lambda model: model.aupdate(mode="on"),
+    "pipeline": _in_a_block,
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_cancelled_write_leaves_its_place_unknown(name: str, stored: Stored) -> None:
+    for steps in range(1, 16):
+        model: Any = await Doc().save()
+        task = asyncio.ensure_future(WRITES[name](model))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        model.mode = "off"  # the caller gives up and goes back
+        await model.save_changes()
+        assert (await stored(model))["mode"] == "off"
+        assert unsaved(model) == set()
+
+
+@pytest.mark.parametrize("kind", ["items", "table"])
+async def test_a_cancelled_operation_on_a_container_is_written_again(
+    kind: str, stored: Stored
+) -> None:
+    for steps in range(1, 12):
+        model: Any = await Doc(items=[1], table={"a": 1}).save()
+        operation = model.items.aappend(2) if kind == "items" else model.table.aset_item("b", 2)
+        task = asyncio.ensure_future(operation)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await model.save_changes()
+        assert (await stored(model))[kind] == model.model_dump()[kind]
+
+
+# -- applied, and failed afterwards ---------------------------------------------------------------------
+
+
+async def _drifted(stored_text: str, path: str) -> Any:
+    model = await Doc(items=[1], table={"a": 1}).save()
+    await Doc.Meta.redis.execute_command("JSON.SET", model.key, path, stored_text)
+    return model
+
+
+async def test_a_load_of_what_drifted_does_not_take_back_an_applied_block(stored: Stored) -> None:
+    model = await _drifted('["old"]', "$.items")
+    async with model.pipeline():
+        model.n += 1
+        queued = await model.items.load()
+    assert model.n == (await stored(model))["n"] == 1
+    with pytest.raises(AppliedError, match="was applied") as caught:
+        queued.result()
+    assert isinstance(caught.value.__cause__, DocumentError)
+    assert caught.value.answer == [b'["old"]']
+
+
+async def test_a_popped_entry_that_does_not_fit_is_the_result(stored: Stored) -> None:
+    model = await _drifted('{"a":"old"}', "$.table")
+    assert await model.table.apopitem() == ("a", "old")
+    assert (await stored(model))["table"] == {}
+
+
+async def test_the_handle_of_an_item_outlasts_a_refresh_of_its_list() -> None:
+    model: Any = await Doc(rows=[Row(n=1), Row(n=2)]).save()
+    first = model.rows[0]
+    theirs: Any = await Doc.get(model.key)
+    await theirs.rows[0].n.increase(10)
+    await theirs.rows.aappend(Row(n=3))
+    await model.rows.load()
+    assert model.rows[0] is first
+    assert await first.n.increase() == 12
+
+
+async def test_answers_that_overtake_each_other_leave_the_latest() -> None:
+    model: Any = await Doc().save()
+    await asyncio.gather(*(model.n.increase() for _ in range(200)))
+    await asyncio.gather(*(model.items.aappend(n) for n in range(50)))
+    fresh = await Doc.get(model.key)
+    assert (model.n, list(model.items)) == (200, list(fresh.items))
+    assert issubclass(AppliedError, RapyerError)
