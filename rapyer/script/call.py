@@ -53,6 +53,7 @@ _REFUSED = b"refused"
 _UNCHANGED = b""
 _CONTAINERS = (b"[", b"{")
 _NAMED_ENTRY = ("take", "popitem")
+_OTHER_ON_WIRE = tuple(code for code, known in PRIMITIVES.items() if known.wire)
 
 
 class _Wire(NamedTuple):
@@ -139,12 +140,15 @@ def _compute(primitive: Primitive, old: bytes) -> _Computed:
     return _Computed(hashlib.sha1(old, usedforsecurity=False).hexdigest().encode(), text, answer)
 
 
-def _entry_arguments(primitive: Primitive) -> tuple[bytes, ...]:
-    """The arguments of ``take`` and ``popitem``, with the path of the entry they name."""
-    if not primitive.args:
+def _wire_arguments(primitive: Primitive) -> tuple[bytes, ...]:
+    """The arguments of a primitive whose arguments are others on the wire: it gets the paths it needs."""
+    code, path, args = primitive[:3]
+    if code == "remove":
+        return (json_path(path[:-1]).encode(),)
+    if not args:
         return (b"", b"")
-    path = json_path((*primitive.path, primitive.args[0].decode())).encode()
-    return (path,) if primitive.code == "take" else (primitive.args[0], path)
+    entry = json_path((*path, args[0].decode())).encode()
+    return (entry,) if code == "take" else (args[0], entry)
 
 
 class Call:
@@ -157,6 +161,8 @@ class Call:
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
         self._refusable = len(steps)
+        while self._refusable and steps[self._refusable - 1][1].code == "refresh":
+            self._refusable -= 1
         self._asked = [*steps, *echoes]
         self._steps = list(self._asked)  # some become compare-and-sets
         self._computed: dict[int, _Computed] = {}
@@ -169,7 +175,7 @@ class Call:
         argv = [_digits(len(steps)), _digits(self._refusable)]
         for place, (key, (code, path, args, rewrite, _)) in enumerate(steps):
             where = _address(path)
-            if where is None or rewrite is not None or code in _NAMED_ENTRY:
+            if where is None or rewrite is not None or code in _OTHER_ON_WIRE:
                 code, where, args = self._special(place)
             name, fragile, json = _WIRES[code]
             if json is not None:
@@ -200,8 +206,8 @@ class Call:
         where = cast(bytes, _address(step.path))
         if step.rewrite is not None:
             return "cas", where, (_UNKNOWN, b"") if known is None else (known.sha, known.text)
-        named = step.code in _NAMED_ENTRY
-        return step.code, where, _entry_arguments(step) if named else step.args
+        other = step.code in _OTHER_ON_WIRE
+        return step.code, where, _wire_arguments(step) if other else step.args
 
     def answer(self, stamp: int, values: list[Any]) -> Answer | None:
         """What the script's reply means; None: the batch has to be sent again, as it is now.
@@ -222,8 +228,7 @@ class Call:
         asked = self._asked[position]
         reason = why.decode()
         if reason != "retry":
-            error = error_of(reason, detail.decode(), more.decode(), *asked)
-            raise Refused(position, error) if position < self._refusable else error
+            raise Refused(position, error_of(reason, detail.decode(), more.decode(), *asked))
         try:
             if step.rewrite is None:
                 step = _as_rewrite(step)

@@ -30,6 +30,7 @@ class Instruction:
     """What can be known of a primitive without its place and arguments.
 
     :ivar part: the part of the script that has it; ``document`` for those of a document as a whole.
+    :ivar wire: the arguments as the script gets them, where they are others; empty where they are the same.
     :ivar answer: what it answers; ``1`` where that says no more than that it was done.
     :ivar refusals: the reasons for which it may refuse, besides those in :data:`ALWAYS`.
     :ivar writes: whether it may change the document, its expiry included.
@@ -41,6 +42,7 @@ class Instruction:
 
     part: str
     arguments: tuple[Argument, ...] = ()
+    wire: str = ""
     answer: str = "1"
     refusals: tuple[str, ...] = ()
     writes: bool = True
@@ -153,15 +155,22 @@ PRIMITIVES: Mapping[str, Instruction] = {
     ),
     "take": Instruction(
         "object",
-        (Argument("name", "and on the wire only its path"),),
+        (Argument("name"),),
+        wire="path-of-entry",
         answer="the removed entry's text, or nil",
         refusals=("nopath", "type"),
         words=("JSON.DEL {key} {entry}",),
     ),
-    "remove": Instruction("object", refusals=("nopath",), words=("JSON.DEL {key} {path}",)),
+    "remove": Instruction(
+        "object",
+        wire="path-of-parent",
+        refusals=("nopath",),
+        words=("JSON.DEL {key} {path}",),
+    ),
     "popitem": Instruction(
         "object",
-        (Argument("name", "of the preferred entry, and on the wire its path; or ''"),),
+        (Argument("name", "of the preferred entry, or none"),),
+        wire="name path-of-entry, each '' for none",
         answer="{name, text}",
         refusals=("nopath", "type", "empty", "retry"),
         words=("JSON.DEL {key} {path}.<last entry>",),

@@ -205,3 +205,31 @@ def test_on_any_numbers_below_names_that_paths_have(
 @given(data=st.data(), document=documents(values(ODD_NAMES, SMALL), ODD_NAMES))
 def test_below_any_names(server: Server, data: st.DataObject, document: Any) -> None:
     try_steps(server, data, document, values(ODD_NAMES, SMALL))
+
+
+@SETTINGS
+@given(data=st.data(), document=documents(values(PLAIN_NAMES, DOUBLES), PLAIN_NAMES))
+def test_a_batch_applies_as_a_whole_or_leaves_every_byte(
+    server: Server, data: st.DataObject, document: Any
+) -> None:
+    server.clear()
+    server.submit((KEY, Primitive("save", (), (in_python.dumps(document), b"", b""))))
+    before, tree, steps = server.text(), copy.deepcopy(document), []
+    for _ in range(data.draw(st.integers(2, 6))):
+        primitive = draw_step(data, tree, values(PLAIN_NAMES, DOUBLES))
+        steps.append((KEY, primitive))
+        try:
+            tree, _ = in_python.apply_to_tree(primitive.code, tree, primitive.path, primitive.args)
+        except in_python.Refusal:
+            break
+    else:
+        with pytest.raises(Refused):
+            server.submit(*steps, (KEY, Primitive("check", ())))
+        assert server.text() == before
+        server.submit(*steps)
+        assert server.text() == in_python.dumps(tree)
+        return
+    with pytest.raises(Refused) as refused:
+        server.submit(*steps)
+    assert refused.value.position == len(steps) - 1
+    assert server.text() == before

@@ -1,7 +1,8 @@
 -- Batches of operations on JSON documents: all operations of a batch are applied, or none.
 --
 -- KEYS  the documents, each once.
--- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest are echoes at the end),
+-- ARGV  [1] the number of operations, [2] how many of them may refuse (the rest, at the end, refreshes and
+--       echoes, only before anything is written),
 --       and for each operation
 --         part.code, position of its document in KEYS, JSON path, number of arguments, arguments …
 --       JSON values travel as text and are never written from decoded values: cjson would lose digits,
@@ -47,13 +48,15 @@
 --       answers the item's text
 --       refuses: nopath type index length
 --   object.take      name
---       name: and on the wire only its path
+--       on the wire: path-of-entry
 --       answers the removed entry's text, or nil
 --       refuses: nopath type
 --   object.remove
+--       on the wire: path-of-parent
 --       refuses: nopath
 --   object.popitem   name
---       name: of the preferred entry, and on the wire its path; or ''
+--       name: of the preferred entry, or none
+--       on the wire: name path-of-entry, each '' for none
 --       answers {name, text}
 --       refuses: nopath type empty retry
 --   reading.read     mode
@@ -105,7 +108,18 @@
 -- A script is run from its first line each time, and making all these functions takes longer than most
 -- operations do. So they are made part by part, when something asks for a part.
 
-local ops, parts, undo = {}, {}, {}
+-- How a refused batch leaves nothing behind:
+--   - What comes after a step's last write without being undone, and what undoing takes, is asked for before: whether
+--     the user may run it. Memory, replicas and the like are no reason for the server to refuse anything after the
+--     first write of a script.
+--   - What undoes a step is written down once the step has written.
+--   - Undoing puts back a small text, or takes away what was added. What that could not restore exactly (a large or
+--     deeply nested value, the order of many entries, a document with its expiry) is kept before the write, as a copy
+--     of the document under another key of the same slot, or as its text where the user may not copy it.
+--   - Where neither can be had, the step is refused.
+
+local ops, parts = {}, {}
+local undo, kept, copies, held = {}, {}, {}, 0
 
 local function need(part)
   local make = parts[part]
@@ -131,6 +145,21 @@ end
 
 local function call(...)
   return check(redis.pcall(...))
+end
+
+-- Whether the user may run a command on a key, and on another one.
+local function may(key, command, other)
+  if not redis.acl_check_cmd then return true end
+  local ok, permitted
+  if other then ok, permitted = pcall(redis.acl_check_cmd, command, key, other)
+  else ok, permitted = pcall(redis.acl_check_cmd, command, key) end
+  return ok and permitted
+end
+
+local function demand_right(key, command, why)
+  if not may(key, command) then
+    refuse('server', 'NOPERM this user has no permissions to run the ' .. command .. ' command' .. (why or ''))
+  end
 end
 
 local function kind_of(key, path)
@@ -188,7 +217,7 @@ function parts.exactness()
     return false
   end
 
-  function add_differences(key, path, wanted, stored, restoring)
+  function add_differences(key, path, wanted, stored)
     if type(wanted) == 'number' then
       if type(stored) == 'number' and wanted ~= stored then
         call('JSON.NUMINCRBY', key, path, string.format('%.17g', wanted - stored))
@@ -198,26 +227,138 @@ function parts.exactness()
         local child
         if type(name) == 'number' then child = path .. '[' .. (name - 1) .. ']' else child = quoted(path, name) end
         if child then
-          add_differences(key, child, value, stored[name], restoring)
-        elseif not restoring and differs(value, stored[name]) then
+          add_differences(key, child, value, stored[name])
+        elseif differs(value, stored[name]) then
           refuse('inexact', name)
         end
       end
     end
   end
 
-  function repair(key, path, json, restoring)
+  function repair(key, path, json)
     local stored = read(key, path)
     if stored and stored ~= json then
       local wanted = cjson.decode('[' .. json .. ']')[1]
-      add_differences(key, path, wanted, cjson.decode('[' .. stored .. ']')[1], restoring)
+      add_differences(key, path, wanted, cjson.decode('[' .. stored .. ']')[1])
     end
   end
 
   function put_back(key, path, json)
     call('JSON.SET', key, path, json)
-    repair(key, path, json, true)
+    repair(key, path, json)
   end
+end
+
+-- What is written down, or kept, before a step that others follow.
+local undoes, keep, check_ttl
+
+function parts.undoing()
+  local HELD_AT_MOST, TEXT_AT_MOST, DEPTH_READ = 262144, 65536, 128
+  local LONG_NUMBER = '[%d.]' .. string.rep('[%d.]', 15)
+  local FOR_UNDOING = ', which undoing the step may need'
+
+  local function brackets(text)
+    local count = 0
+    for _, bracket in ipairs({ '[', '{' }) do
+      local at = string.find(text, bracket, 1, true)
+      while at and count <= DEPTH_READ do
+        count = count + 1
+        at = string.find(text, bracket, at + 1, true)
+      end
+    end
+    return count
+  end
+
+  local function has_long_numbers(text)
+    return #text > 3 and (string.find(text, '%de%-?%d') or #text > 15 and string.find(text, LONG_NUMBER))
+  end
+
+  -- Whether a number below a name that no path names may be misread: nothing could mend that.
+  local function mends(text)
+    return #text < 16 or not (string.find(text, '\\', 1, true) or string.find(text, '[{,]" '))
+      or not has_long_numbers(text)
+  end
+
+  -- What the user lacks for putting a text back; nil where nothing is lacking.
+  local function lacking(key, text)
+    if not may(key, 'JSON.SET') then return 'JSON.SET' end
+    if has_long_numbers(text) and not may(key, 'JSON.NUMINCRBY') then return 'JSON.NUMINCRBY' end
+  end
+
+  local function is_small(text)
+    return #text <= TEXT_AT_MOST and held + #text <= HELD_AT_MOST
+      and (#text < 2 * DEPTH_READ or brackets(text) <= DEPTH_READ)
+  end
+
+  -- In the slot of the key: by its hash tag, or as one.
+  local function name_of_copy(key)
+    local open = string.find(key, '{', 1, true)
+    local close = open and string.find(key, '}', open + 1, true)
+    if (close and close > open + 1) or string.find(key, '}', 1, true) then return 'rapyer:undo:' .. key end
+    return 'rapyer:undo:{' .. key .. '}'
+  end
+
+  local function keep_copy(key)
+    local copy = name_of_copy(key)
+    if not (may(key, 'COPY', copy) and may(copy, 'RENAME', key) and may(copy, 'UNLINK')) then return false end
+    if redis.pcall('COPY', key, copy) ~= 1 then return false end
+    copies[#copies + 1] = copy
+    undo[#undo + 1] = function() call('RENAME', copy, key) end
+    return true
+  end
+
+  local function keep_text(key)
+    local text, expiry = call('JSON.GET', key), call('PEXPIRETIME', key)
+    for _, command in ipairs({ lacking(key, text) or 'JSON.GET', expiry < 0 and 'PERSIST' or 'PEXPIREAT' }) do
+      demand_right(key, command, FOR_UNDOING)
+    end
+    if not mends(text) then refuse('server', 'NOPERM this step cannot be undone without the COPY command') end
+    if brackets(text) > DEPTH_READ then
+      -- the server reads it, and leaves alone what is there
+      call('JSON.SET', key, '$', text, 'NX')
+    end
+    undo[#undo + 1] = function()
+      put_back(key, '$', text)
+      if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
+    end
+  end
+
+  -- Keeps a document as a whole, once: what comes later needs no undoing of its own.
+  function keep(key)
+    if kept[key] then return end
+    if call('EXISTS', key) == 0 then
+      demand_right(key, 'DEL', FOR_UNDOING)
+      undo[#undo + 1] = function() call('DEL', key) end
+    elseif not keep_copy(key) then
+      keep_text(key)
+    end
+    kept[key] = true
+  end
+
+  -- Whether a step that is about to write can be undone by itself: by putting back `text`, if that is given, and by
+  -- `command`, if that is. Where it cannot, the document is kept.
+  function undoes(key, text, command)
+    local by_itself = not command or may(key, command)
+    if text then by_itself = by_itself and is_small(text) and mends(text) and not lacking(key, text) end
+    if not by_itself then
+      keep(key)
+      return false
+    end
+    held = held + (text and #text or 0)
+    return true
+  end
+end
+
+-- Whether a step has to see to its undoing: no step that may refuse follows the last one.
+local function is_open(key, last)
+  if last or kept[key] then return false end
+  need('undoing')
+  return true
+end
+
+function check_ttl(ttl)
+  local number = tonumber(ttl)
+  if not number or number > 9e18 then refuse('server', "ERR invalid expire time in 'pexpire' command") end
 end
 
 function parts.value()
@@ -232,9 +373,13 @@ function parts.value()
         if guard ~= 'present' and guard ~= kind then refuse('type', kind, guard) end
       end
     end
-    local old = (not last) and read(key, path)
+    local open, old = is_open(key, last), nil
+    if open then
+      old = read(key, path)
+      open = undoes(key, old, not old and 'JSON.DEL')
+    end
     write(key, path, json)
-    if not last then
+    if open then
       undo[#undo + 1] = function()
         if old then put_back(key, path, old) else call('JSON.DEL', key, path) end
       end
@@ -245,9 +390,14 @@ function parts.value()
 
   function ops.strapp(key, path, a, last)
     demand(key, path, 'string')
-    local old = (not last) and read(key, path)
+    demand_right(key, 'JSON.GET')
+    local open, old = is_open(key, last), nil
+    if open then
+      old = read(key, path)
+      open = undoes(key, old)
+    end
     call('JSON.STRAPPEND', key, path, a[1])
-    if not last then undo[#undo + 1] = function() call('JSON.SET', key, path, old) end end
+    if open then undo[#undo + 1] = function() put_back(key, path, old) end end
     return read(key, path)
   end
 
@@ -256,16 +406,19 @@ function parts.value()
     if not old then refuse('nopath') end
     if redis.sha1hex(old) ~= a[1] then refuse('retry', old) end
     if a[2] == '' then return 1 end
+    local open = is_open(key, last) and undoes(key, old)
     write(key, path, a[2])
-    if not last then undo[#undo + 1] = function() put_back(key, path, old) end end
+    if open then undo[#undo + 1] = function() put_back(key, path, old) end end
     if fragile then repair(key, path, a[2]) end
     return 1
   end
 end
 
-function parts.number()
-  -- Canonical decimal integers compared as text: doubles end at 2^53.
-  local function compare(a, b)
+-- Canonical decimal integers as text: doubles end at 2^53.
+local compare, sum
+
+function parts.large_integers()
+  function compare(a, b)
     local negative = string.sub(a, 1, 1) == '-'
     if negative ~= (string.sub(b, 1, 1) == '-') then return negative and -1 or 1 end
     local sign = negative and -1 or 1
@@ -274,50 +427,65 @@ function parts.number()
     return a < b and -sign or sign
   end
 
-  local function out_of_bounds(order, new, ge, gt, le, lt)
-    if ge ~= '' and order(new, ge) < 0 then return '>= ' .. ge end
-    if gt ~= '' and order(new, gt) <= 0 then return '> ' .. gt end
-    if le ~= '' and order(new, le) > 0 then return '<= ' .. le end
-    if lt ~= '' and order(new, lt) >= 0 then return '< ' .. lt end
-    return nil
+  -- Two halves, each of which a double holds.
+  local function halves(text)
+    local sign, digits = string.match(text, '^(%-?)(%d+)$')
+    local high, low = tonumber(string.sub(digits, 1, -10)) or 0, tonumber(string.sub(digits, -9))
+    if sign == '-' then return -high, -low end
+    return high, low
   end
 
-  local function increase_integer(key, path, a, old)
-    local amount = a[1]
+  function sum(a, b)
+    local a_high, a_low = halves(a)
+    local b_high, b_low = halves(b)
+    local high, low = a_high + b_high, a_low + b_low
+    local carry = math.floor(low / 1e9)
+    high, low = high + carry, low - carry * 1e9
+    if high < 0 and low > 0 then high, low = high + 1, low - 1e9 end
+    local sign = (high < 0 or low < 0) and '-' or ''
+    high, low = math.abs(high), math.abs(low)
+    if high == 0 then return sign .. string.format('%.0f', low) end
+    return sign .. string.format('%.0f%09.0f', high, low)
+  end
+end
+
+function parts.number()
+  local HIGHEST, LOWEST, SHORT = '9223372036854775807', '-9223372036854775808', 15
+
+  local function check_bounds(order, new, a)
+    local limit
+    if a[3] ~= '' and order(new, a[3]) < 0 then limit = '>= ' .. a[3] end
+    if a[4] ~= '' and order(new, a[4]) <= 0 then limit = limit or '> ' .. a[4] end
+    if a[5] ~= '' and order(new, a[5]) > 0 then limit = limit or '<= ' .. a[5] end
+    if a[6] ~= '' and order(new, a[6]) >= 0 then limit = limit or '< ' .. a[6] end
+    if limit then refuse('bound', new, limit) end
+  end
+
+  local function checked_integer(key, path, a, old)
     if not string.find(old, '^%-?%d+$') then refuse('type', kind_of(key, path), 'integer') end
-    local new = string.sub(call('JSON.NUMINCRBY', key, path, amount), 2, -2)
-    local up = string.sub(amount, 1, 1) ~= '-'
-    local reason, limit
-    if not string.find(new, '^%-?%d+$')
-      or (up and compare(new, old) < 0) or (not up and compare(new, old) > 0) then
-      reason, limit = 'overflow', amount
-    else
-      limit = out_of_bounds(compare, new, a[3], a[4], a[5], a[6])
-      reason = limit and 'bound'
-    end
-    if reason then
-      call('JSON.SET', key, path, old)
-      refuse(reason, reason == 'overflow' and old or new, limit)
-    end
-    return new
+    local is_bound = a[3] ~= '' or a[4] ~= '' or a[5] ~= '' or a[6] ~= ''
+    if not is_bound and #old <= SHORT and #a[1] <= SHORT then return end
+    need('large_integers')
+    local new = sum(old, a[1])
+    if compare(new, HIGHEST) > 0 or compare(new, LOWEST) < 0 then refuse('overflow', old, a[1]) end
+    check_bounds(compare, new, a)
   end
 
-  local function increase_float(key, path, a, old)
+  local function checked_float(key, path, a, old)
     local function compare_floats(x, y)
       x, y = tonumber(x), tonumber(y)
       if x == y then return 0 end
       return x < y and -1 or 1
     end
     if not string.find(old, '^%-?%d') then refuse('type', kind_of(key, path), 'number') end
-    local amount = a[1]
-    -- the sum of two integers would be one, and wrap
-    if not string.find(amount, '[.eE]') then amount = amount .. '.0' end
-    local wanted = tonumber(old) + tonumber(amount)
+    local wanted = tonumber(old) + tonumber(a[1])
     if wanted - wanted ~= 0 then refuse('overflow', old, a[1]) end
-    local limit = out_of_bounds(compare_floats, wanted, a[3], a[4], a[5], a[6])
-    if limit then refuse('bound', string.format('%.17g', wanted), limit) end
-    local new = string.sub(call('JSON.NUMINCRBY', key, path, amount), 2, -2)
-    -- a misread amount can be off by more than the result's own last digit: each turn comes closer
+    check_bounds(compare_floats, string.format('%.17g', wanted), a)
+    return wanted
+  end
+
+  -- A misread amount can be off by more than the result's own last digit: each turn comes closer.
+  local function corrected(key, path, new, wanted)
     for _ = 1, 8 do
       if tonumber(new) == wanted then break end
       need('exactness')
@@ -328,16 +496,23 @@ function parts.number()
   end
 
   function ops.incr(key, path, a, last)
-    local old = read(key, path)
+    local old, amount = read(key, path), a[1]
     if not old then refuse('nopath') end
-    local increase = a[2] == 'integer' and increase_integer or increase_float
-    local new = increase(key, path, a, old)
-    if not last then undo[#undo + 1] = function() put_back(key, path, old) end end
-    return new
+    local is_float = a[2] ~= 'integer'
+    local wanted = (is_float and checked_float or checked_integer)(key, path, a, old)
+    -- the sum of two integers would be one, and wrap
+    if is_float and not string.find(amount, '[.eE]') then amount = amount .. '.0' end
+    local open = is_open(key, last) and undoes(key, old)
+    local new = string.sub(call('JSON.NUMINCRBY', key, path, amount), 2, -2)
+    if open then undo[#undo + 1] = function() put_back(key, path, old) end end
+    return is_float and corrected(key, path, new, wanted) or new
   end
 end
 
 function parts.list()
+  -- JSON commands with many values are split: Lua's unpack and the command table have limits.
+  local AT_ONCE, UNDONE_ONE_BY_ONE = 1000, 100
+
   local function length(key, path)
     demand(key, path, 'array')
     return call('JSON.ARRLEN', key, path)[1]
@@ -347,12 +522,11 @@ function parts.list()
     if limit ~= '' and new > tonumber(limit) then refuse('length', tostring(new), limit) end
   end
 
-  -- JSON commands with many values are split: Lua's unpack and the command table have limits.
-  local function insert_items(key, path, index, items, first)
+  local function add_items(key, path, index, items, first)
     local at, position = index, first
     while position <= #items do
       local chunk = {}
-      for _ = 1, 1000 do
+      for _ = 1, AT_ONCE do
         if position > #items then break end
         chunk[#chunk + 1] = items[position]
         position = position + 1
@@ -384,12 +558,15 @@ function parts.list()
     local len = length(key, path)
     local new = len + #a - 1
     check_length(new, a[1])
-    if not last then
+    -- several commands: the second may refuse what follows the first
+    if is_open(key, last and #a - 1 <= AT_ONCE) and undoes(key, nil, 'JSON.ARRTRIM') then
+      -- right whether all, some or none of the items come to be there
       undo[#undo + 1] = function()
-        if len == 0 then call('JSON.SET', key, path, '[]') else call('JSON.ARRTRIM', key, path, 0, len - 1) end
+        if length(key, path) == len then return end
+        if len == 0 then call('JSON.ARRTRIM', key, path, 1, 0) else call('JSON.ARRTRIM', key, path, 0, len - 1) end
       end
     end
-    insert_items(key, path, nil, a, 2)
+    add_items(key, path, nil, a, 2)
     if fragile then repair_items(key, path, len, a, 2) end
     return new
   end
@@ -400,12 +577,18 @@ function parts.list()
     check_length(len + count, a[2])
     if index < 0 then index = math.max(0, len + index) end
     if index > len then index = len end
-    if not last then
+    local open = is_open(key, last and count <= AT_ONCE)
+    if open and count > UNDONE_ONE_BY_ONE then
+      keep(key)
+      open = false
+    end
+    open = open and undoes(key, nil, 'JSON.ARRPOP')
+    add_items(key, path, index < len and index or nil, a, 3)
+    if open then
       undo[#undo + 1] = function()
         for _ = 1, count do call('JSON.ARRPOP', key, path, index) end
       end
     end
-    insert_items(key, path, index < len and index or nil, a, 3)
     if fragile then repair_items(key, path, index, a, 3) end
     return len + count
   end
@@ -418,12 +601,14 @@ function parts.list()
     if at < 0 then at = at + len end
     if at < 0 or at >= len then refuse('index', a[1], tostring(len)) end
     if minlen ~= '' and len - 1 < tonumber(minlen) then refuse('length', tostring(len - 1), minlen) end
+    local item = path .. '[' .. at .. ']'
+    local adding = at == len - 1 and 'JSON.ARRAPPEND' or 'JSON.ARRINSERT'
+    local open = is_open(key, last) and undoes(key, read(key, item), adding)
     local text = call('JSON.ARRPOP', key, path, at)[1]
-    if not last then
+    if open then
       undo[#undo + 1] = function()
-        if at == len - 1 then call('JSON.ARRAPPEND', key, path, text)
-        else call('JSON.ARRINSERT', key, path, at, text) end
-        repair(key, path .. '[' .. at .. ']', text, true)
+        if at == len - 1 then call(adding, key, path, text) else call(adding, key, path, at, text) end
+        repair(key, item, text)
       end
     end
     return text
@@ -431,23 +616,28 @@ function parts.list()
 end
 
 function parts.object()
-  local function remove(key, path, text, last)
-    call('JSON.DEL', key, path)
-    if not last then undo[#undo + 1] = function() put_back(key, path, text) end end
+  -- The server moves the last entry to where one is removed: only the whole puts the order right.
+  local function remove(key, parent, child, last)
+    local open, whole = is_open(key, last), nil
+    if open then
+      whole = read(key, parent)
+      open = undoes(key, whole)
+    end
+    call('JSON.DEL', key, child)
+    if open then undo[#undo + 1] = function() put_back(key, parent, whole) end end
   end
 
   function ops.take(key, path, a, last)
     demand(key, path, 'object')
     local text = read(key, a[1])
     if not text then return false end
-    remove(key, a[1], text, last)
+    remove(key, path, a[1], last)
     return text
   end
 
   function ops.remove(key, path, a, last)
-    local text = read(key, path)
-    if not text then refuse('nopath') end
-    remove(key, path, text, last)
+    if not kind_of(key, path) then refuse('nopath') end
+    remove(key, a[1], path, last)
     return 1
   end
 
@@ -465,17 +655,17 @@ function parts.object()
       if not child then refuse('retry', read(key, path)) end
       text = read(key, child)
     end
-    remove(key, child, text, last)
+    remove(key, path, child, last)
     return { name, text }
   end
 end
 
 function parts.reading()
   function ops.read(key, path, a)
-    if a[1] == 'lenient' and call('EXISTS', key) == 0 then return false end
-    local text = read(key, path)
-    if not text and a[1] == 'strict' then refuse('nopath') end
-    return text or false
+    local reply = call('JSON.GET', key, path)
+    if reply and reply ~= '[]' then return string.sub(reply, 2, -2) end
+    if a[1] == 'strict' then refuse(reply and 'nopath' or 'nokey') end
+    return false
   end
 
   function ops.echo(key, path, a)
@@ -496,21 +686,6 @@ function parts.reading()
 end
 
 function parts.document()
-  local function snapshot(key)
-    local text = call('JSON.GET', key)
-    return text, text and call('PEXPIRETIME', key)
-  end
-
-  local function restore_expiry(key, expiry)
-    if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
-  end
-
-  local function restore(key, text, expiry)
-    if not text then call('DEL', key) return end
-    put_back(key, '$', text)
-    restore_expiry(key, expiry)
-  end
-
   function ops.watch(key, path, a)
     local text = call('JSON.GET', key) or ''
     if redis.sha1hex(text) ~= a[1] then refuse('conflict') end
@@ -519,17 +694,16 @@ function parts.document()
 
   function ops.save(key, path, a, last, fragile)
     local json, mode, ttl = a[1], a[2], a[3]
-    local old, expiry
-    if last then
-      old = call('EXISTS', key) == 1
-      if old then kind_of(key, '$') end
-    else
-      old, expiry = snapshot(key)
+    local exists = call('EXISTS', key) == 1
+    if exists then kind_of(key, '$') end
+    if mode == 'nx' and exists then refuse('exists') end
+    if mode == 'xx' and not exists then refuse('nokey') end
+    if ttl ~= '' then
+      check_ttl(ttl)
+      demand_right(key, 'PEXPIRE')
     end
-    if mode == 'nx' and old then refuse('exists') end
-    if mode == 'xx' and not old then refuse('nokey') end
+    if is_open(key, last) then keep(key) end
     write(key, '$', json)
-    if not last then undo[#undo + 1] = function() restore(key, old, expiry) end end
     if ttl ~= '' then call('PEXPIRE', key, ttl) end
     if fragile then repair(key, '$', json) end
     return 1
@@ -537,30 +711,65 @@ function parts.document()
 
   function ops.drop(key, path, a, last)
     kind_of(key, '$')
-    local old, expiry
-    if not last then old, expiry = snapshot(key) end
+    if is_open(key, last) then keep(key) end
     call('DEL', key)
-    if not last then undo[#undo + 1] = function() restore(key, old, expiry) end end
     return 1
   end
 
   function ops.expire(key, path, a, last)
     if call('EXISTS', key) == 0 then refuse('nokey') end
-    local expiry = call('PEXPIRETIME', key)
-    if a[1] == '-1' then call('PERSIST', key) else call('PEXPIRE', key, a[1]) end
-    if not last then undo[#undo + 1] = function() restore_expiry(key, expiry) end end
+    local persists = a[1] == '-1'
+    if not persists then check_ttl(a[1]) end
+    local open, expiry = is_open(key, last), nil
+    if open then
+      expiry = call('PEXPIRETIME', key)
+      if not persists and tonumber(a[1]) <= 0 then
+        keep(key) -- it is deleted
+        open = false
+      end
+      open = open and undoes(key, nil, expiry < 0 and 'PERSIST' or 'PEXPIREAT')
+    end
+    if persists then call('PERSIST', key) else call('PEXPIRE', key, a[1]) end
+    if open then
+      undo[#undo + 1] = function()
+        if expiry < 0 then call('PERSIST', key) else call('PEXPIREAT', key, expiry) end
+      end
+    end
     return 1
   end
 
-  function ops.refresh(key, path, a)
-    return call('PEXPIRE', key, a[1])
+  function ops.refresh(key, path, a, last)
+    if last then return call('PEXPIRE', key, a[1]) end
+    if call('EXISTS', key) == 0 then return 0 end
+    return ops.expire(key, path, a, last)
   end
 end
 
 local position = 0
 
+-- What comes last must not refuse any more when it is its turn.
+local function check_the_end(cursor, count, refusable)
+  for op = 1, count do
+    if op > refusable then
+      position = op - 1
+      local key = KEYS[tonumber(ARGV[cursor + 1])]
+      if ARGV[cursor] == 'document.refresh' then
+        check_ttl(ARGV[cursor + 4])
+        demand_right(key, 'PEXPIRE')
+      else
+        demand_right(key, 'JSON.GET')
+        if ARGV[cursor] == 'reading.echo' then
+          for _, command in ipairs({ 'JSON.TYPE', 'JSON.ARRLEN', 'JSON.OBJLEN' }) do demand_right(key, command) end
+        end
+      end
+    end
+    cursor = cursor + 4 + tonumber(ARGV[cursor + 3])
+  end
+end
+
 local function run(answers)
   local count, refusable, cursor = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
+  if count > refusable then check_the_end(cursor, count, refusable) end
   for op = 1, count do
     position = op - 1
     local part, code, fragile = string.match(ARGV[cursor], '^(%a+)%.(%a+)(!?)$')
@@ -574,24 +783,31 @@ local function run(answers)
     need(part)
     answers[op + 1] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
   end
+  for _, copy in ipairs(copies) do call('UNLINK', copy) end
 end
 
 local function roll_back()
+  local failure
   need('exactness')
-  for i = #undo, 1, -1 do undo[i]() end
+  for i = #undo, 1, -1 do
+    local ok, problem = pcall(undo[i])
+    if not ok then failure = problem end
+  end
+  return failure
 end
 
+-- Asked for first: where the user may not, nothing is written yet. It stands still while a script runs.
+local time = redis.call('TIME')
 local answers = {}
 local ok, problem = pcall(run, answers)
 if not ok then
   if type(problem) ~= 'table' then problem = { reason = 'server', detail = tostring(problem), more = '' } end
-  local rolled_back, failure = pcall(roll_back)
-  if not rolled_back then
+  local failure = roll_back()
+  if failure then
     if type(failure) == 'table' then failure = failure.detail end
     problem = { reason = 'halfway', detail = problem.detail, more = tostring(failure) }
   end
   answers = { 0, 'refused', position, problem.reason, problem.detail, problem.more }
 end
-local time = redis.call('TIME')
 answers[1] = tonumber(time[1]) * 1000000 + tonumber(time[2])
 return answers
