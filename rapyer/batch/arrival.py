@@ -35,7 +35,7 @@ class Arrival:
 
     __slots__ = (
         *("answers", "applied", "document", "echo", "edited", "edited_stale"),
-        *("outdated", "path", "said", "stale", "stamp", "state"),
+        *("outdated", "path", "said", "stale", "stamp", "state", "untold"),
     )
 
     def __init__(self, document: Any, state: DocumentState, stamp: int, *, applied: bool) -> None:
@@ -49,6 +49,8 @@ class Arrival:
         """Whether the list or dict had unsaved edits before the change, where that is applied already."""
         self.stale: list[Any] = []
         self.edited_stale: set[int] = set()
+        self.untold: list[Path] = []
+        """Places of lists and dicts that only an open block has, and that have to be read."""
         self.said: Callable[[Path, Any], None] | None = None
         """Told of everything that is said, where somebody wants to know."""
 
@@ -130,10 +132,16 @@ class Arrival:
             self._agree(owner, spec, echo, edited)
 
     def _settle_detached(self, echo: Any) -> None:
-        if isinstance(echo, bytes):
-            self.say((), echo)
-        elif self.state.known is not None:
-            self.state.known.lose(self.path)
+        """The list or dict is not there any more (or only an open block has it): its place is told."""
+        if not isinstance(echo, bytes):
+            if self.state.known is not None:
+                self.state.known.lose(self.path)
+            if isinstance(echo, Digest) and not self.applied:
+                self.untold.append(self.path)
+            return
+        if not self.applied:
+            tell(self.document, self.state, self.path, echo)
+        self.say((), echo)
 
     def _agree(self, owner: Any, spec: Any, echo: Any, edited: bool) -> None:
         if isinstance(echo, Digest):

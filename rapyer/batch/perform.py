@@ -11,7 +11,7 @@ from rapyer.batch.fate import applied_error, fate_is_unknown, lose
 from rapyer.batch.guarding import guarded, guards_of
 from rapyer.batch.part import ECHO, refresh_of, session_of, sets_ttl
 from rapyer.batch.reading import read_plainly
-from rapyer.batch.reading_again import read_again
+from rapyer.batch.reading_again import read_again, read_places
 from rapyer.script.call import Primitive, Refused, Step, submit
 from rapyer.state.document import based, document_state
 from rapyer.state.node import locate
@@ -47,7 +47,11 @@ async def perform(change: Change) -> Any:
         await state.may_depart()
     if change.effect == "read" and not state.flying:
         return land(await read_plainly(change, document, path, state), change)
-    change.depart()
+    if state.work is None:
+        change.depart()
+    else:
+        with based(state):  # what is changed on top is not what the answer is about
+            change.depart()
     state.flying += 1
     try:
         stamp, values = await submit(session_of(document), steps, echoes)
@@ -55,6 +59,8 @@ async def perform(change: Change) -> Any:
         arrival.path, arrival.answers = path, values[: len(primitives)]
         arrival.echo = values[-1] if echoes else None
         result = land(arrival, change)
+        if arrival.untold:
+            await read_places(document, state, arrival.untold)
         if arrival.stale:
             await read_again(document, state, arrival.stale, arrival.edited_stale)
     except Refused as refused:

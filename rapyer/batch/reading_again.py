@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from rapyer import connections
-from rapyer.batch.arrival import Arrival, adopt_text
+from rapyer.batch.arrival import Arrival, adopt_text, tell
 from rapyer.batch.fate import lose
 from rapyer.paths import Path
 from rapyer.script.call import Primitive, Step, submit
@@ -37,6 +37,18 @@ async def read_again(
     with based(state):
         for (owner, path), text in zip(found, texts, strict=True):
             _take_over(document, state, stamp, owner, path, text, id(owner) in edited)
+
+
+async def read_places(document: Any, state: DocumentState, places: Sequence[Path]) -> None:
+    """Let what stands at ``places`` below all open blocks be what the server has. Sends EVALSHA (JSON.GET)."""
+    key = document_key(document)
+    reads: list[Step] = [(key, Primitive("read", path, (b"lenient",))) for path in places]
+    session = connections.Session.of(document.__rapyer_node__.client(document))
+    _, texts = await submit(session, reads)
+    with based(state):
+        for path, text in zip(places, texts, strict=True):
+            if text is not None:
+                tell(document, state, path, text)
 
 
 def _take_over(

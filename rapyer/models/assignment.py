@@ -58,8 +58,15 @@ class FieldsSet(Change):
         assert self.texts is not None
         for name, text in self.texts.items():
             if self._left is not None and not self._was_edited(arrival, name):
-                self._values[name] = hold_field(self.owner, name, self._values[name])
+                self._put(arrival, name)
             arrival.say((name,), text)
+
+    def _put(self, arrival: Arrival, name: str) -> None:
+        if arrival.state.work is None:
+            self._values[name] = hold_field(self.owner, name, self._values[name])
+        else:  # what open blocks did to the value that stands there is laid on that again
+            kind = self.owner.__rapyer_node__
+            self._values[name] = kind.take(self.owner, name, native(self._values[name]))
 
     def _was_edited(self, arrival: Arrival, name: str) -> bool:
         """Whether the field is not what it was when this was sent, nor what the server has said since."""

@@ -99,6 +99,8 @@ class DocumentLoaded(Change):
 
 def loaded(document: Any, state: DocumentState) -> None:
     """All that is local is what the server has."""
+    if state.work is not None:
+        state.work.forget_edits()
     before, state.known = state.known, Known()
     if before is not None:
         for path in before.places:

@@ -144,6 +144,10 @@ class Work:
             self.entries = [entry for entry in self.entries if entry.scope is not scope]
             self.replay()
 
+    def forget_edits(self) -> None:
+        """Drop the edits that were made beside the open blocks: everything was loaded again."""
+        self.entries = [entry for entry in self.entries if entry.scope is not None]
+
     def hand_over(self, scope: Any, heir: Any) -> None:
         """What the block ``scope`` did belongs to the block ``heir`` around it now."""
         for entry in self.entries:

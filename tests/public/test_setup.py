@@ -13,6 +13,7 @@ import rapyer
 from rapyer import AtomicRedisModel, Key, RedisConfig
 from rapyer.connections import client_from_url
 from rapyer.errors import ConfigurationError, ConnectionError
+from rapyer.keyspace import registry
 from tests.conftest import StartServer
 from tests.registered import models_of
 from tests.servers import free_port
@@ -57,11 +58,13 @@ async def test_client_that_a_model_was_given_is_never_replaced(
 
 
 async def test_call_without_a_url_checks_the_clients_that_models_were_given(
-    rapyer_url: str, start_server: StartServer
+    rapyer_url: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Own(AtomicRedisModel):
         Meta = RedisConfig(redis=client_from_url(rapyer_url))
 
+    monkeypatch.setattr(registry, "models", lambda: [Own])  # the time to live is for all there are
+    monkeypatch.setattr(AtomicRedisModel.Meta, "ttl", None)
     own = Own.Meta.redis
     assert await rapyer.init_rapyer(ttl=30) is own
     assert Own.Meta.ttl == 30

@@ -103,7 +103,7 @@ async def test_what_somebody_else_changes_meanwhile_is_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await Job.insert(Job(id="still"), Job(id="gone"), Job(id="deleted"))
-    original, interfered = Session.evalsha_merged, False
+    original, interfered = Session.evalsha, False
 
     async def interfering(self: Any, *args: Any, **options: Any) -> Any:
         nonlocal interfered
@@ -114,7 +114,7 @@ async def test_what_somebody_else_changes_meanwhile_is_read_again(
             await Job.delete_by_key("deleted")
         return await original(self, *args, **options)
 
-    monkeypatch.setattr(Session, "evalsha_merged", interfering)
+    monkeypatch.setattr(Session, "evalsha", interfering)
     assert await Job.find(Job.state == "new").update(tries=7) == 1
     still, gone = await Job.get("still"), await Job.get("gone")
     assert (still.tries, still.tags) == (7, ["theirs"])
@@ -197,7 +197,7 @@ async def test_after_a_lost_reply_nothing_more_is_sent(monkeypatch: pytest.Monke
         calls += 1
         raise OutcomeUnknownError("the reply was lost")
 
-    monkeypatch.setattr(Session, "evalsha_merged", losing)
+    monkeypatch.setattr(Session, "evalsha", losing)
     with pytest.raises(BulkError, match="0 documents were updated") as caught:
         await Job.find().update(state="x")
     assert calls <= 200, "no further chunk was begun"
