@@ -40,7 +40,7 @@ from rapyer.models.whole import (
 from rapyer.models.whole import set_ttl as set_document_ttl
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
-from rapyer.state.document import DocumentState, document_state, only_of
+from rapyer.state.document import DocumentState, document_state, fold_saved, only_of
 from rapyer.state.node import Document, document_key, locate, parent_of
 from rapyer.types.placed import PlaceSaved, load_place
 
@@ -86,13 +86,17 @@ class Storage(Embedded, Document):
         ttl = ttl_of(type(self).Meta, type(self).__name__)
         state, batch = document_state(self), current_batch()
         text, places = self._written_out(state, () if batch is None else batch.scopes)
+        edits = [] if state.work is None else state.work.edits()
         plainly = batch is None and ttl is None and not (nx or xx or state.flying)
         if plainly and not is_fragile(text):
             await self._save_plainly(state, text, places)
+            fold_saved(state, edits)
             return self
         mode = b"nx" if nx else b"xx" if xx else b""
         milliseconds = b"" if ttl is None else b"%d" % ttl
         await perform(DocumentSaved(self, text, places, mode, milliseconds))
+        if batch is None:
+            fold_saved(state, edits)
         return self
 
     def _written_out(
@@ -144,8 +148,11 @@ class Storage(Embedded, Document):
             return await self.save()
         with only_of(state, () if batch is None else batch.scopes):
             changed = list(changed_places(self, state.known))
+        edits = [] if state.work is None else state.work.edits()
         if changed:
             await perform(ChangesSaved(self, changed))
+            if batch is None:
+                fold_saved(state, edits)
         return self
 
     async def load(self) -> Self:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rapyer.paths import Path
 from rapyer.state.known import ABSENT, Known, Noted
 from rapyer.state.node import STATE, State, find, set_state, state_of
-from rapyer.state.work import Work
+from rapyer.state.work import Entry, Work
 
 if TYPE_CHECKING:
     import asyncio
@@ -157,6 +157,12 @@ def work_on(node: Any) -> Work | None:
     while state is not None and state.parent is not None:
         state = state_of(state.parent)
     return state.work if isinstance(state, DocumentState) else None
+
+
+def fold_saved(state: DocumentState, edits: list[Entry]) -> None:
+    """``edits`` made beside open blocks were saved: they are edits no more."""
+    if state.work is not None:
+        state.work.fold(edits)
 
 
 def leave_work(state: DocumentState, scope: Any) -> None:

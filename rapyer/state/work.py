@@ -144,6 +144,22 @@ class Work:
             self.entries = [entry for entry in self.entries if entry.scope is not scope]
             self.replay()
 
+    def edits(self) -> list[Entry]:
+        """The edits that were made beside the open blocks."""
+        return [entry for entry in self.entries if entry.scope is None]
+
+    def fold(self, edits: list[Entry]) -> None:
+        """Make ``edits``, which were saved, part of the base."""
+        if not edits:
+            return
+        self.rewind()
+        for entry in edits:
+            with suppress(*MISSES):
+                entry.change()
+        self.rebase()
+        self.entries = [entry for entry in self.entries if entry not in edits]
+        self.replay()
+
     def forget_edits(self) -> None:
         """Drop the edits that were made beside the open blocks: everything was loaded again."""
         self.entries = [entry for entry in self.entries if entry.scope is not None]

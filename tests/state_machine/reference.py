@@ -144,8 +144,14 @@ class Instance:
 
     def save(self) -> Document:
         """The whole document is saved; returns what is stored now."""
-        self.known = self.own()
+        self._fold()
+        self.known = copy.deepcopy(self.base)
         return copy.deepcopy(self.known)
+
+    def _fold(self) -> None:
+        """Edits that were made beside an open block were saved, and are edits no more."""
+        self.base = self.own()
+        self.entries = [entry for entry in self.entries if entry[0]]
 
     def save_changes(self, stored: Document) -> None:
         """What is unsaved is written into ``stored``."""
@@ -153,6 +159,7 @@ class Instance:
         for place, value in differing(self.known, own):
             for document in (stored, self.known):
                 _put(document, place, value)
+        self._fold()
 
     def load(self, stored: Document) -> None:
         """Everything is read; edits made beside an open block are gone, too."""
