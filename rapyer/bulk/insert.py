@@ -280,6 +280,9 @@ async def _send_together(
     except (connections.ResponseError, MissingModuleError) as error:
         answers = [str(error)] * len(keys)
     report.settle(chunk, positions, answers)
+    for at in positions[:1]:
+        if (failure := report.failures.get(chunk.keys[at])) is not None:
+            await session.heed(failure)
 
 
 async def _send_each(

@@ -214,6 +214,10 @@ class ClusterLane:
                 f"no node of the cluster serves slot {slot}; nothing was written"
             ) from error
 
+    async def leave_server(self) -> None:
+        """Have the map of slots read again before the next command: another node is the primary."""
+        self._outdated = True
+
     def close_with_loop(self) -> None:
         """Have the connections closed when the running event loop shuts down."""
         close_with_loop(self.client, functools.partial(RedisCluster.aclose, self.client))

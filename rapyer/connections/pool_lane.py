@@ -249,6 +249,12 @@ class PoolLane:
         condition = getattr(self.pool, "_condition", None)
         return condition is not None and bool(condition.locked() or condition._waiters)
 
+    async def leave_server(self) -> None:
+        """Have every connection made anew before it is used again: by then another server is the master."""
+        for connection in self.pool._in_use_connections:
+            connection.mark_for_reconnect()
+        await self.pool.disconnect(inuse_connections=False)
+
     def close_with_loop(self) -> None:
         """Have the connections closed when the running event loop shuts down."""
         pool = self.pool

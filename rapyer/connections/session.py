@@ -95,7 +95,7 @@ class Session:
         """
         (reply,) = await self._exchange((words,), write, node)
         if isinstance(reply, Exception):
-            raise refused(reply, self._lane().place)
+            raise await self._refusal(reply)
         return reply
 
     async def execute_many(
@@ -114,7 +114,7 @@ class Session:
         replies = await self._exchange(commands, write, node)
         for number, reply in enumerate(replies):
             if isinstance(reply, Exception):
-                replies[number] = refused(reply, self._lane().place)
+                replies[number] = await self._refusal(reply)
         return replies
 
     async def evalsha(
@@ -139,8 +139,21 @@ class Session:
         if isinstance(reply, redis.exceptions.NoScriptError):
             return await self.execute("EVAL", source, *words, write=write)
         if isinstance(reply, Exception):
-            raise refused(reply, self._lane().place)
+            raise await self._refusal(reply)
         return reply
+
+    async def heed(self, error: Exception) -> None:
+        """Have the next commands look for the master again, if ``error`` says that a replica was asked to write.
+
+        For errors that came inside a reply, where only the caller can see them.
+        """
+        if isinstance(error, errors.ReadOnlyError):
+            await self._lane().leave_server()
+
+    async def _refusal(self, reply: Exception) -> Exception:
+        error = refused(reply, self._lane().place)
+        await self.heed(error)
+        return error
 
     async def primaries(self) -> list[Any]:
         """The nodes to ask for something about all keys: one ``None``, or a cluster's primaries."""

@@ -261,7 +261,11 @@ async def submit(session: Session, steps: Sequence[Step], echoes: Sequence[Step]
     for _ in range(MAX_ATTEMPTS):
         keys, argv = call.words()
         stamp, *values = await session.evalsha(_SCRIPT.sha, _SCRIPT.source, keys, argv)
-        answer = call.answer(stamp, values)
+        try:
+            answer = call.answer(stamp, values)
+        except Refused as refused:
+            await session.heed(refused.error)
+            raise
         if answer is not None:
             return answer
     names = ", ".join(dict.fromkeys(key for key, _ in steps))

@@ -8,7 +8,7 @@ import copy
 import hashlib
 import ssl
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
-from rapyer import errors
+from rapyer import AtomicRedisModel, errors
 from rapyer.connections import Session, check_server, client_from_url, redact_url
 from rapyer.connections.cluster_lane import keys_of
 from rapyer.embedded import EmbeddedServer
@@ -27,6 +27,10 @@ from tests.servers import Cluster, RedisProcess, cluster_options, free_port, pro
 
 SCRIPT = "return redis.call('JSON.NUMINCRBY', KEYS[1], ARGV[1], ARGV[2])"
 SHA = hashlib.sha1(SCRIPT.encode()).hexdigest()
+
+
+class Visit(AtomicRedisModel):
+    n: int = 0
 
 
 async def exercise(client: Redis | RedisCluster) -> None:
@@ -383,6 +387,35 @@ class TestSentinel:
         assert not isinstance(raised.value, errors.OutcomeUnknownError)
         assert replica.call("GET", "k") == b"1"
         await client.aclose()
+
+    @pytest.mark.parametrize("way", ["increase", "insert", "save", "many increases"])
+    async def test_after_a_demotion_the_next_attempt_finds_the_new_master(
+        self, way: str, sentinel: tuple[str, list[RedisProcess], RedisProcess]
+    ) -> None:
+        url, (master, replica), watcher = sentinel
+        client = client_from_url(url)
+        Visit.Meta.redis = client
+        visit = await Visit().save()
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "increase": lambda: visit.n.increase(),
+            "insert": lambda: Visit.insert(Visit(), Visit()),
+            "save": lambda: visit.save(),
+            "many increases": lambda: asyncio.gather(*(visit.n.increase() for _ in range(200))),
+        }
+        await ways["many increases"]()  # over several connections
+        await until(lambda: replica.call("EXISTS", visit.key) == 1)
+        port = replica.options[replica.options.index("--port") + 1]
+        watcher.call("SENTINEL", "REMOVE", "main")
+        replica.call("REPLICAOF", "NO", "ONE")
+        master.call("REPLICAOF", "127.0.0.1", port)
+        watcher.call("SENTINEL", "MONITOR", "main", "127.0.0.1", port, 1)
+        with pytest.raises((errors.ServerError, errors.ConnectionError, errors.BulkError)):
+            await ways[way]()
+        await ways[way]()
+        await visit.n.increase()
+        assert master.call("ROLE")[0] == b"slave"  # type: ignore[index]
+        await client.aclose()
+        Visit.Meta.redis = None
 
     async def test_more_tasks_than_connections_wait(
         self, sentinel: tuple[str, list[RedisProcess], RedisProcess]
