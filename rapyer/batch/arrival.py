@@ -56,14 +56,23 @@ class Arrival:
 
     # -- what the server has ---------------------------------------------------------------------
 
+    def is_nobodys_news(self, places: Sequence[Path]) -> bool:
+        """Whether what the server has at ``places``, if that is what stands there, is to be told to nobody."""
+        state = self.state
+        if state.flying > 1 or self.said is not None:
+            return False
+        known = state.known
+        return known is None or not any(map(known.concerns, places))
+
     def say(self, below: Path, text: Any) -> None:
         """The server has ``text`` at ``below`` the owner's place."""
         path = (*self.path, *below)
         state = self.state
-        if state.known is not None:
-            state.known.say(path, text)
+        known = state.known
+        if known is not None and known.concerns(path):
+            known.say(path, text)
             if state.work is None:  # otherwise edits may be taken off just now
-                self._forget_edit(state.known, path, text)
+                self._forget_edit(known, path, text)
         if state.flying > 1:
             state.said(self.stamp, path, text)
         if self.said is not None:
@@ -74,7 +83,7 @@ class Arrival:
         if path in known.places and path:
             found = _held(self.document, path)
             if not _is_mutable(found) and local_text(self.document, path) == text:
-                del known.places[path]
+                known.forget(path)
 
     def catch_up(self, newer: Sequence[News]) -> None:
         """Make again what was said later than this answer, and arrived before it."""
@@ -120,8 +129,9 @@ class Arrival:
             self._settle_detached(echo)
             return
         spec = owner.__rapyer_node__.spec_of(owner)
-        was = None if self.state.known is None else self.state.known.text(self.path)
-        edited = self.edited
+        edited, was = self.edited, None
+        if local is not None or edited:
+            was = None if self.state.known is None else self.state.known.text(self.path)
         if local is not None:
             edited = was is not None and not _is_stored_as(spec, owner, was)
             with suppress(*MISSES):

@@ -238,8 +238,10 @@ class Batch:
             self._forget()
             return
         try:
-            for operation in operations:
-                await document_state(operation.document).may_depart()
+            for document, _ in list(self._documents.values()):
+                state = document_state(document)
+                if state.unstamped is not None:
+                    await state.may_depart()
             settling = await commit(operations, self._watched)
         except BaseException:
             self.discard()

@@ -57,6 +57,10 @@ class Change:
         """The operation's result, from the steps' answers."""
         return None
 
+    def is_as_foreseen(self, answers: Sequence[Any]) -> bool:
+        """Whether the server did what :meth:`local` did: then nothing local has to follow. False says nothing."""
+        return False
+
     def settle(self, arrival: Arrival) -> None:
         """Bring the local value in line with what the server answered."""
         if self.texts is None:

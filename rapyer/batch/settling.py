@@ -71,6 +71,8 @@ class Settling:
 def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
     """The operations on places that are written as a whole later on: their answers are outdated."""
     found: set[int] = set()
+    if all(operation.change.touched is not None for _, operation in operations):
+        return found
     saved: set[tuple[str, Path]] = set()
     for index, operation in reversed(operations):
         change, key, path = operation.change, operation.key, operation.path
@@ -79,6 +81,16 @@ def _saved_over(operations: Sequence[tuple[int, QueuedOperation]]) -> set[int]:
         if change.touched is None:
             saved.update((key, step.path) for step in operation.steps if step.code in _SAVING)
     return found
+
+
+def _by_key(operations: Sequence[tuple[int, QueuedOperation]]) -> dict[str, list[Any]]:
+    """The instances of documents of which there are several, by key."""
+    keys: dict[str, list[Any]] = {}
+    for _, operation in operations:
+        instances = keys.setdefault(operation.key, [])
+        if all(instance is not operation.document for instance in instances):
+            instances.append(operation.document)
+    return {key: several for key, several in keys.items() if len(several) > 1}
 
 
 def _add(said: list[tuple[Any, Path, Any]], document: Any, path: Path, text: Any) -> None:
@@ -106,12 +118,7 @@ class _PartSettling:
         self._outdated = _saved_over(part.operations)
         documents = part.documents()
         self._arrivals = {id(document): self._arrival(document) for document in documents}
-        keys: dict[str, list[Any]] = {}
-        for _, operation in part.operations:
-            instances = keys.setdefault(operation.key, [])
-            if all(instance is not operation.document for instance in instances):
-                instances.append(operation.document)
-        self._shared = {key: several for key, several in keys.items() if len(several) > 1}
+        self._shared = _by_key(part.operations) if len(documents) > 1 else {}
         self._said: dict[str, list[tuple[Any, Path, Any]]] = {}
         for key, several in self._shared.items():
             said = self._said[key] = []
@@ -152,6 +159,10 @@ class _PartSettling:
                 waiting.answered(change.decode(answers))
             if change.echoes:
                 self._apply_to_known(operation)
+            elif change.is_as_foreseen(answers) and self._arrivals[
+                id(operation.document)
+            ].is_nobodys_news(change.places(operation.path)):
+                return
             elif index not in self._part.reads:
                 self._settle_change(operation, answers, outdated=index in self._outdated)
         except Exception as error:

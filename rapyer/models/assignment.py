@@ -18,7 +18,7 @@ from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.state.document import capture
 from rapyer.state.known import ABSENT
-from rapyer.state.node import Node, find, set_state
+from rapyer.state.node import Node, find, parent_of, set_state
 from rapyer.state.wrapping import copy_natively, is_unchanging, live, native
 from rapyer.types.base import RedisType
 from rapyer.types.container import pending_steps
@@ -53,6 +53,9 @@ class FieldsSet(Change):
     def local(self) -> None:
         for name, value in self._values.items():
             self._values[name] = hold_field(self.owner, name, value)
+
+    def is_as_foreseen(self, answers: Sequence[Any]) -> bool:
+        return self._left is None
 
     def settle(self, arrival: Arrival) -> None:
         assert self.texts is not None
@@ -127,21 +130,20 @@ def assign_field(model: Any, field: FieldInfo, name: str, value: Any) -> None:
             _mark_as_set(model, name)
         return
     spec = field_spec(cls, name)
-    validated = spec.validate_python(unwrapped(value))
-    values = {name: validated}
+    values = {name: spec.validate_python(unwrapped(value))}
     if config.get("validate_assignment"):
         values = revalidated(model, values)
     for changed in values:
         _part(model, changed, in_block=place is not None)
-    if batch is not None:
-        texts = {changed: field_spec(cls, changed).to_json(new) for changed, new in values.items()}
-        change = FieldsSet("__setattr__", model, values, texts)
-        if place is None:
-            batch.apply_detached(change)
-        else:
-            batch.queue(change, place)
-    else:
+    if batch is None:
         edit(FieldsSet("__setattr__", model, values, {}))
+        return
+    texts = {changed: field_spec(cls, changed).to_json(new) for changed, new in values.items()}
+    change = FieldsSet("__setattr__", model, values, texts)
+    if place is None:
+        batch.apply_detached(change)
+    else:
+        batch.queue(change, place)
 
 
 def _part(model: Any, name: str, *, in_block: bool) -> None:
@@ -166,14 +168,13 @@ def _queue_steps(batch: Any, place: Any, name: str, value: Any, current: Any) ->
     if steps is None:
         return False
     document, path = place
-    spec = current.__rapyer_state__.parent.__rapyer_node__.child_spec(
-        current.__rapyer_state__.parent, name
-    )
+    place = document, (*path, name)
+    spec = _spec(parent_of(current), name)
     for step in steps:
         change = change_of_step(current, step, spec)
         if len(steps) == 1 and type(change) is Increment:
             change.take(value)
-        batch.queue(change, (document, (*path, name)))
+        batch.queue(change, place)
     return True
 
 

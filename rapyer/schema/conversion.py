@@ -21,6 +21,10 @@ from rapyer.schema.stored_form import STORED_CONFIG, Stored
 from rapyer.schema.walking import Schema
 
 
+_MAY_NAME_CLASSES = ("model", "dataclass", "tagged-union", "definition-ref")
+"""The types of schemas that say something of a class, or of what is defined elsewhere."""
+
+
 class Origin:
     """The document that specs are parts of: it notices subclasses that were defined since.
 
@@ -39,6 +43,10 @@ class Origin:
         self.nested = stored.nested
         self._count = count_subclasses(stored.nested)
         self._waiting = incomplete_subclasses(stored.nested)
+
+    def concerns(self, schema: Schema) -> bool:
+        """Whether subclasses defined later may change what ``schema``, a part of the document's, means."""
+        return bool(self.nested) and walking.mentions(schema, *_MAY_NAME_CLASSES)
 
     def current(self) -> int:
         """The version that holds now."""
@@ -65,7 +73,7 @@ class Converter:
         self.schema = schema
         self.definitions = definitions
         self.config = config
-        self._origin = origin if origin is not None and origin.nested else None
+        self._origin = origin if origin is not None and origin.concerns(schema) else None
         self._version = 0 if origin is None else origin.version
 
     def _agree(self) -> None:

@@ -130,10 +130,17 @@ class ValueSpec(Converter):
         return ValueSpec(schema, self.definitions, config, self._origin, in_union=in_union)
 
     def _child(self, cache_key: Any, schema: Schema | None) -> ValueSpec:
-        self._agree()
-        spec = self._children.get(cache_key)
+        spec = self._made(cache_key)
         if spec is None:
             spec = self._children[cache_key] = self._derived(ANY if schema is None else schema)
+        return spec
+
+    def _made(self, cache_key: Any) -> ValueSpec | None:
+        """The spec of a part, if it was made and is still right: one that names no class always is."""
+        spec = self._children.get(cache_key)
+        if spec is None or spec._origin is not None:
+            self._agree()
+            spec = self._children.get(cache_key)
         return spec
 
     @property
@@ -179,8 +186,7 @@ class ValueSpec(Converter):
 
     def field(self, name: str) -> ValueSpec:
         """The spec of a model's field."""
-        self._agree()
-        spec = self._children.get(name)
+        spec = self._made(name)
         if spec is None:
             config = walking.config_of(self.core)
             schema = standing_alone(self._fields[name], self.core.get("cls"))

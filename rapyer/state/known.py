@@ -29,15 +29,25 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "<nothing>"})()
 class Noted:
     """One place: its JSON as the server has it, as text or parsed, whatever was needed last."""
 
-    __slots__ = ("_later", "_lazy", "_text", "_tree", "unknown")
+    __slots__ = ("_later", "_lazy", "_text", "_tree", "_unknown")
 
     def __init__(self, text: Any = None, lazy: tuple[ValueSpec, Any] | None = None) -> None:
-        self.unknown = False
-        """Whether a write was sent whose fate nobody knows."""
+        self._unknown = False
         self._text = text
         self._tree: Any = None
         self._lazy = lazy
         self._later: list[tuple[str, Path, tuple[bytes, ...]]] = []
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a write was sent whose fate nobody knows."""
+        if self._later:
+            self.tree()
+        return self._unknown
+
+    @unknown.setter
+    def unknown(self, value: bool) -> None:
+        self._unknown = value
 
     def text(self, below: Path = ()) -> Any:
         """The JSON text at ``below`` this place, or :data:`ABSENT`."""
@@ -76,14 +86,12 @@ class Noted:
         if not below:
             self._text, self._tree, self._lazy = text, None, None
             self._later.clear()
-            self.unknown = False
-            return
-        tree = self.tree()
-        if text is ABSENT:
-            self._remove(tree, below)
+            self._unknown = False
+        elif text is ABSENT:
+            self._remove(self.tree(), below)
+            self._text = None
         else:
-            self._apply("set", below, (text, b""))
-        self._text = None
+            self.applied("set", below, (text, b""))
 
     def applied(self, code: str, below: Path, args: tuple[bytes, ...]) -> None:
         """The server carried out a step of the script at ``below``. Carried out here when somebody asks."""
@@ -95,7 +103,7 @@ class Noted:
         try:
             self._tree, _ = in_python.apply_to_tree(code, self._tree, below, args)
         except in_python.Refusal:
-            self.unknown = True  # the server had something else there
+            self._unknown = True  # the server had something else there
         self._text = None
 
     @staticmethod
@@ -112,17 +120,22 @@ class Noted:
 class Known:
     """The places of one document where local and server may differ."""
 
-    __slots__ = ("places",)
+    __slots__ = ("_fields", "places")
 
     def __init__(self) -> None:
         self.places: dict[Path, Noted] = {}
+        self._fields: set[Path] = set()
+        """The fields of the document that places are, or are in."""
+
+    def concerns(self, path: Path) -> bool:
+        """Whether a place may be, be in, or be around ``path``; mostly not: a field that nobody edited."""
+        fields = self._fields
+        return bool(fields) and (path[:1] in fields or not path or () in fields)
 
     def covering(self, path: Path) -> Path | None:
         """The place that ``path`` is or is in; None where local is what the server has."""
-        places = self.places
-        if places:
-            if path[:1] not in places and not (len(path) > 1 or () in places):
-                return None  # the most common case: a field that nobody edited
+        if self.concerns(path):
+            places = self.places
             for end in range(len(path) + 1):
                 if path[:end] in places:
                     return path[:end]
@@ -141,6 +154,12 @@ class Known:
         for place in self.below(path):
             del self.places[place]
         self.places[path] = noted
+        self._fields.add(path[:1])
+
+    def forget(self, path: Path) -> None:
+        """The place ``path`` is, locally, what the server has, and cannot be changed in place."""
+        del self.places[path]
+        self._fields = {place[:1] for place in self.places}
 
     def text(self, path: Path) -> Any:
         """What the server has at ``path``; None where local is that."""
@@ -149,6 +168,8 @@ class Known:
 
     def say(self, path: Path, text: Any) -> None:
         """The server has ``text`` (:data:`ABSENT`: nothing) at ``path``."""
+        if not self.concerns(path):
+            return
         place = self.covering(path)
         if place is not None:
             self.places[place].set(path[len(place) :], text)

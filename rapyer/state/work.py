@@ -44,17 +44,14 @@ class Work:
         self.entries: list[Entry] = []
         self.scopes: dict[int, Any] = {}
 
-    def keep(self, node: Any) -> None:
-        """Write down the content of ``node`` before its first change."""
-        if id(node) not in self._bases:
-            self._bases[id(node)] = node, node.__rapyer_node__.snapshot(node)
-
     def apply(self, scope: Any, touched: Any, change: Callable[[], Any]) -> Any:
         """Make a change of ``touched`` that belongs to ``scope``; returns what it returns."""
-        self.keep(touched)
+        identity = id(touched)
+        if identity not in self._bases:
+            self._bases[identity] = touched, touched.__rapyer_node__.snapshot(touched)
         result = change()
         self.entries.append(Entry(scope, change))
-        seen = self._seen.get(id(touched))
+        seen = self._seen.get(identity)
         if seen is not None:
             seen.look()
         return result

@@ -119,6 +119,12 @@ class Increment(ScalarChange):
     def decode(self, answers: Sequence[Any]) -> Any:
         return self.owner.python_type(answers[0])
 
+    def is_as_foreseen(self, answers: Sequence[Any]) -> bool:
+        owner, left = self.owner, self._left
+        if owner.python_type is not int or type(left) is not type(owner):
+            return False
+        return bool(answers[0] == b"%d" % left)
+
 
 class AppendedText(ScalarChange):
     """Adds text at the end of the stored one. Sends JSON.STRAPPEND."""
