@@ -28,13 +28,13 @@ from rapyer.keyspace.spelling import as_sent
 from rapyer.keyspace.texts import CHUNK, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
-from rapyer.models.node import open_places
 from rapyer.models.storage import Storage
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.schema.of_models import model_spec
 from rapyer.state.document import DocumentState
+from rapyer.state.known import Noted
 from rapyer.state.node import STATE, document_key, locate, set_state
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Chunk:
         self.models: list[Storage] = []
         self.keys: list[str] = []
         self.texts: list[bytes] = []
-        self.places: list[dict[Path, Any]] = []
+        self.places: list[dict[Path, Noted]] = []
         self.fragile: list[_New] = []
 
     def __len__(self) -> int:
@@ -221,7 +221,7 @@ def _chunks(models: Sequence[Storage], keys: Sequence[str], report: _Report) -> 
         chunk.models.append(model)
         chunk.keys.append(key)
         chunk.texts.append(text)
-        chunk.places.append(noted_places(model, open_places(model)))
+        chunk.places.append(noted_places(model, text, None))
     if size:
         yield chunk
 

@@ -27,7 +27,7 @@ from rapyer.models.assignment import changed_copy
 from rapyer.models.differing import ChangesSaved, changed_places
 from rapyer.models.keys import check_key_unchanged
 from rapyer.models.loading import load_document, with_unread
-from rapyer.models.node import MODEL, open_places
+from rapyer.models.node import MODEL
 from rapyer.models.raw import RawDocument
 from rapyer.models.views import Embedded
 from rapyer.models.whole import (
@@ -41,6 +41,7 @@ from rapyer.models.whole import set_ttl as set_document_ttl
 from rapyer.paths import Path
 from rapyer.schema.numbers import is_fragile
 from rapyer.state.document import DocumentState, document_state, fold_saved, only_of
+from rapyer.state.known import Noted
 from rapyer.state.node import Document, document_key, locate, parent_of
 from rapyer.types.placed import PlaceSaved, load_place
 
@@ -101,21 +102,19 @@ class Storage(Embedded, Document):
 
     def _written_out(
         self, state: DocumentState, scopes: Sequence[Any]
-    ) -> tuple[bytes, dict[Path, Any]]:
+    ) -> tuple[bytes, dict[Path, Noted]]:
         """The stored form of the document as the blocks ``scopes`` see it, and of its noted places."""
         if state.work is None:
             return self._texts(state)
         with only_of(state, scopes):
             return self._texts(state)
 
-    def _texts(self, state: DocumentState) -> tuple[bytes, dict[Path, Any]]:
+    def _texts(self, state: DocumentState) -> tuple[bytes, dict[Path, Noted]]:
         text = with_unread(self, MODEL.spec_of(self).to_json(self))
-        known = state.known
-        paths = open_places(self) if known is None else known.places
-        return text, noted_places(self, list(paths))
+        return text, noted_places(self, text, state.known)
 
     async def _save_plainly(
-        self, state: DocumentState, text: bytes, places: dict[Path, Any]
+        self, state: DocumentState, text: bytes, places: dict[Path, Noted]
     ) -> None:
         """With JSON.SET alone: it has no stamp, so operations that begin meanwhile wait for its end."""
         key = self.__rapyer_node__.key(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from rapyer.batch.change import Change
 from rapyer.batch.perform import perform
 from rapyer.errors import InvalidValueError
 from rapyer.models.keys import note_written
+from rapyer.models.node import open_places
 from rapyer.paths import Path
 from rapyer.script.call import Primitive
 from rapyer.state.document import DocumentState, document_state, local_text
@@ -19,6 +20,8 @@ from rapyer.state.known import ABSENT, Known, Noted
 from rapyer.state.wrapping import is_unchanging
 
 _LONGEST_TTL_MS = 1 << 62
+_LARGEST_KEPT = 4096
+"""So long a text of a document is kept for the sake of its noted places; of a longer one, only they are."""
 
 
 class DocumentSaved(Change):
@@ -36,7 +39,7 @@ class DocumentSaved(Change):
         self,
         document: Any,
         text: bytes,
-        places: Mapping[Path, Any],
+        places: Mapping[Path, Noted],
         mode: bytes,
         ttl: bytes,
         verb: str = "save",
@@ -53,15 +56,15 @@ class DocumentSaved(Change):
             arrival.said((), self.text)
 
 
-def saved(document: Any, places: Mapping[Path, Any]) -> None:
+def saved(document: Any, places: Mapping[Path, Noted]) -> None:
     """The server has the document as it was written; ``places`` of it were noted then."""
     state = document_state(document)
     if hasattr(type(document), "__rapyer_key_field__"):
         note_written(document)
     known = Known()
-    for path, text in places.items():
-        if not _is_settled(document, path, text):
-            known.note(path, Noted(text))
+    for path, noted in places.items():
+        if not _is_settled(document, path, noted):
+            known.note(path, noted)
     if state.known is not None:
         for path, noted in state.known.places.items():
             if path not in places:  # it was edited since, and noted as it was written
@@ -69,15 +72,30 @@ def saved(document: Any, places: Mapping[Path, Any]) -> None:
     state.known = known
 
 
-def noted_places(document: Any, paths: Iterable[Path]) -> dict[Path, Any]:
-    """The stored form of the places ``paths``, for :class:`DocumentSaved`."""
-    return {path: local_text(document, path) for path in paths}
+def noted_places(document: Any, text: bytes, known: Known | None) -> dict[Path, Noted]:
+    """What the server will have, when ``document`` was written as ``text``, at places that may change again.
+
+    Those that are ``known``; of an instance that was neither read nor written, those that others may hold.
+    """
+    if len(text) <= _LARGEST_KEPT:
+        if known is None:
+            return {path: Noted(within=(text, path)) for path in open_places(document)}
+        return {
+            path: Noted(local_text(document, path))
+            if is_unchanging(value_at(document, path))
+            else Noted(within=(text, path))
+            for path in list(known.places)
+        }
+    paths = list(open_places(document) if known is None else known.places)
+    return {path: Noted(local_text(document, path)) for path in paths}
 
 
-def _is_settled(document: Any, path: Path, text: Any) -> bool:
+def _is_settled(document: Any, path: Path, noted: Noted) -> bool:
     """Whether a place needs no note: it is what the server has, and nobody can change it unnoticed."""
     value = value_at(document, path)
-    return (value is ABSENT or is_unchanging(value)) and local_text(document, path) == text
+    if value is not ABSENT and not is_unchanging(value):
+        return False
+    return bool(local_text(document, path) == noted.text())
 
 
 class DocumentLoaded(Change):

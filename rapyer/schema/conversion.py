@@ -20,7 +20,6 @@ from rapyer.schema.reading_form import Reading, bounded, differs, patient
 from rapyer.schema.stored_form import STORED_CONFIG, Stored
 from rapyer.schema.walking import Schema
 
-
 _MAY_NAME_CLASSES = ("model", "dataclass", "tagged-union", "definition-ref")
 """The types of schemas that say something of a class, or of what is defined elsewhere."""
 

@@ -29,11 +29,18 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "<nothing>"})()
 class Noted:
     """One place: its JSON as the server has it, as text or parsed, whatever was needed last."""
 
-    __slots__ = ("_later", "_lazy", "_text", "_tree", "_unknown")
+    __slots__ = ("_later", "_lazy", "_text", "_tree", "_unknown", "_within")
 
-    def __init__(self, text: Any = None, lazy: tuple[ValueSpec, Any] | None = None) -> None:
+    def __init__(
+        self,
+        text: Any = None,
+        lazy: tuple[ValueSpec, Any] | None = None,
+        within: tuple[bytes, Path] | None = None,
+    ) -> None:
+        """What was written: as it is, as the value that it says, or as a place within a larger text."""
         self._unknown = False
         self._text = text
+        self._within = within
         self._tree: Any = None
         self._lazy = lazy
         self._later: list[tuple[str, Path, tuple[bytes, ...]]] = []
@@ -56,19 +63,17 @@ class Noted:
                 value = self.tree()
                 self._text = ABSENT if value is ABSENT else dumps(value)
             return self._text
-        value = self.tree()
-        for segment in below:
-            try:
-                value = value[segment]
-            except (LookupError, TypeError):
-                return ABSENT
-        return dumps(value)
+        value = _place_in(self.tree(), below)
+        return ABSENT if value is ABSENT else dumps(value)
 
     def tree(self) -> Any:
         """The parsed JSON, or :data:`ABSENT`; not to be changed."""
         if self._lazy is not None:
             spec, value = self._lazy
             self._lazy, self._text = None, spec.to_json(value)
+        if self._within is not None:
+            (text, path), self._within = self._within, None
+            self._tree = _place_in(json.loads(text), path)
         if self._tree is None:
             self._tree = self._text if self._text is ABSENT else json.loads(self._text)
         if self._later:
@@ -84,7 +89,7 @@ class Noted:
     def set(self, below: Path, text: Any) -> None:
         """The server has ``text`` (:data:`ABSENT`: nothing) at ``below``."""
         if not below:
-            self._text, self._tree, self._lazy = text, None, None
+            self._text, self._tree, self._lazy, self._within = text, None, None, None
             self._later.clear()
             self._unknown = False
         elif text is ABSENT:
@@ -115,6 +120,16 @@ class Noted:
                 return
         if isinstance(tree, dict):
             tree.pop(below[-1], None)
+
+
+def _place_in(tree: Any, path: Path) -> Any:
+    """What is at ``path`` of parsed JSON, or :data:`ABSENT`."""
+    for segment in path:
+        try:
+            tree = tree[segment]
+        except (LookupError, TypeError):
+            return ABSENT
+    return tree
 
 
 class Known:
