@@ -117,30 +117,23 @@ class Part:
     def _look_at_the_end(self) -> list[Step]:
         """Ask for the final state of lists and dicts, and of what was read before it was changed."""
         changed: set[str] = set()
-        echoed: dict[int, tuple[Any, Any, Path]] = {}
-        keys: dict[int, str] = {}
-        reads: dict[int, Step] = {}
+        echoed: set[int] = set()
+        steps: list[Step] = []
+        reads: list[Step] = []
         for index, operation in reversed(self.operations):
-            change = operation.change
-            owner = change.owner
+            change, key = operation.change, operation.key
             if change.effect != "read":
-                changed.add(operation.key)
-            elif operation.key in changed and (place := find(owner)) is not None:
-                reads[index] = operation.key, Primitive("read", place[1], (b"lenient",))
-            if (
-                change.echoes
-                and id(owner) not in echoed
-                and (place := find(owner)) is not None
-                and place[0] is operation.document
-            ):
-                echoed[id(owner)] = operation.document, owner, place[1]
-                keys[id(owner)] = operation.key
-        self.echoes, self.reads = list(echoed.values()), list(reads)
-        steps = [
-            (keys[identity], Primitive("echo", path, ECHO))
-            for identity, (_, _, path) in echoed.items()
-        ]
-        return [*steps, *reads.values()]
+                changed.add(key)
+            elif key in changed and (place := find(change.owner)) is not None:
+                self.reads.append(index)
+                reads.append((key, Primitive("read", place[1], (b"lenient",))))
+            if change.echoes and id(owner := change.owner) not in echoed:
+                place = find(owner)
+                if place is not None and place[0] is operation.document:
+                    echoed.add(id(owner))
+                    self.echoes.append((operation.document, owner, place[1]))
+                    steps.append((key, Primitive("echo", place[1], ECHO)))
+        return steps + reads
 
     def _refusal(self, refused: Refused) -> RapyerError:
         if isinstance(refused.error, ConflictError | ServerError):

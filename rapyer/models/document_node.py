@@ -59,9 +59,10 @@ class AtomicModelKind(ModelKind, DocumentKind):
         if state.known is None:
             return
         for path in state.known.places:
-            value, parent = value_at(document, path), value_at(document, path[:-1])
-            if value is ABSENT or is_unchanging(value) or isinstance(value, Node):
+            value = value_at(document, path)
+            if isinstance(value, Node) or value is ABSENT or is_unchanging(value):
                 continue
+            parent = value_at(document, path[:-1])
             if isinstance(parent, Node):
                 place = path[-1]
                 spec = parent.__rapyer_node__.child_spec(parent, place)

@@ -150,8 +150,8 @@ class Storage(Embedded, Document):
         edits = [] if state.work is None else state.work.edits()
         if changed:
             await perform(ChangesSaved(self, changed))
-            if batch is None:
-                fold_saved(state, edits)
+        if batch is None:
+            fold_saved(state, edits)  # also those that say what is stored already
         return self
 
     async def load(self) -> Self:

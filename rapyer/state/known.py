@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rapyer.schema.spec import ValueSpec
 
 _OF_FIELDS = ("model", "typed-dict", "dataclass")
+_MOST_LATER = 64
+"""So many steps are kept to be carried out when somebody asks."""
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "<nothing>"})()
 """Stands where a text would, for a place where nothing is."""
 
@@ -100,9 +102,12 @@ class Noted:
 
     def applied(self, code: str, below: Path, args: tuple[bytes, ...]) -> None:
         """The server carried out a step of the script at ``below``. Carried out here when somebody asks."""
-        self._later.append((code, below, args))
-        if len(self._later) > 1000:
-            self.tree()
+        later = self._later
+        later.append((code, below, args))
+        if len(later) > _MOST_LATER:
+            self._later = _needed(later)
+            if len(self._later) > _MOST_LATER // 2:
+                self.tree()
 
     def _apply(self, code: str, below: Path, args: tuple[bytes, ...]) -> None:
         try:
@@ -120,6 +125,20 @@ class Noted:
                 return
         if isinstance(tree, dict):
             tree.pop(below[-1], None)
+
+
+def _needed(steps: list[tuple[str, Path, tuple[bytes, ...]]]) -> list[Any]:
+    """``steps`` without those that set what is set again later, at that place or around it."""
+    if any(code != "set" for code, _, _ in steps):
+        return steps
+    needed: list[Any] = []
+    again: set[Path] = set()
+    for step in reversed(steps):
+        below = step[1]
+        if not any(below[:end] in again for end in range(1, len(below) + 1)):
+            needed.append(step)
+            again.add(below)
+    return needed[::-1]
 
 
 def _place_in(tree: Any, path: Path) -> Any:

@@ -297,6 +297,7 @@ def _the_seed_is_said() -> None:
 )
 @given(steps=STEPS)
 @example(steps=[("block", 0, "append", 1), ("operate", 0, "append", 2), ("abort", 0, "add", 0)])
+@example(steps=[("block", 0, "add", 1), ("edit", 0, "number", 1), ("save_changes", 0, "add", 0)])
 async def test_every_step_of_every_interleaving_is_right(length: int, steps: Any) -> None:
     start: Document = {
         "n": 1,
