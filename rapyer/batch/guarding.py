@@ -13,16 +13,16 @@ from typing import Any
 
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
-from rapyer.script import in_python
 from rapyer.script.call import Primitive
+from rapyer.script.runs import Tree, change_tree
 from rapyer.state.document import local_text
 from rapyer.state.known import ABSENT
 
 _UNGUARDED = frozenset({"read", "echo", "check", "watch", "save", "drop", "expire", "refresh"})
 
 
-class Guarded:
-    """The steps of one change, carried out on the text of the value above them.
+class Guarded(Tree):
+    """The steps of one change, carried out on the value above them.
 
     ``validates`` is whether the value is looked at afterwards.
     """
@@ -38,21 +38,20 @@ class Guarded:
         """Another step of the change, in the same value."""
         self._steps.append(step)
 
-    def __call__(self, text: bytes) -> tuple[bytes, Any]:
-        """The value's new text and the first step's answer; raises :class:`pydantic.ValidationError`."""
+    def change(self, value: Any) -> tuple[Any, Any]:
+        """The changed value and the first step's answer."""
         answers = []
         for step in self._steps:
-            below = step.path[self._reach :]
-            if step.rewrite is None:
-                text, answer = in_python.apply(step.code, text, below, step.args)
-            else:
-                _, old = in_python.apply("read", text, below, (b"strict",))
-                changed, answer = step.rewrite(old)
-                text, _ = in_python.apply("set", text, below, (changed, b"present"))
+            value, answer = change_tree(value, step.path[self._reach :], step)
             answers.append(answer)
+        return value, answers[0]
+
+    def write(self, value: Any) -> bytes:
+        """The value's new text; raises :class:`pydantic.ValidationError`."""
+        text = super().write(value)
         if self.validates:
             self._spec.validate_json(text)
-        return text, answers[0]
+        return text
 
 
 def guards_of(document: Any) -> ValueSpec | None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from rapyer.errors import ConflictError
 from rapyer.paths import Path, addressable_prefix, is_addressable, json_path
@@ -19,6 +19,7 @@ from rapyer.script import in_python
 from rapyer.script.lua import read_script
 from rapyer.script.primitives import PRIMITIVES, Instruction
 from rapyer.script.refusals import error_of
+from rapyer.script.runs import Run, StoppedError, gathered
 from rapyer.script.steps import (
     ECHO_LIMIT,
     Answer,
@@ -53,6 +54,8 @@ _REFUSED = b"refused"
 _UNCHANGED = b""
 _CONTAINERS = (b"[", b"{")
 _NAMED_ENTRY = ("take", "popitem")
+_USERS = (ValueError, TypeError, ArithmeticError, LookupError)
+"""What computing a value raises where it cannot be what the operation would make it."""
 _OTHER_ON_WIRE = tuple(code for code, known in PRIMITIVES.items() if known.wire)
 
 
@@ -157,9 +160,15 @@ class Call:
     :param echoes: reads that follow the steps and cannot refuse.
     """
 
-    __slots__ = ("_asked", "_computed", "_read_out", "_refusable", "_steps")
+    __slots__ = ("_asked", "_carried", "_computed", "_count", "_read_out", "_refusable", "_steps")
 
     def __init__(self, steps: Sequence[Step], echoes: Sequence[Step]) -> None:
+        sent = gathered(steps)
+        self._carried = None if sent is None else [one.positions for one in sent]
+        """The positions of the steps that each step which is sent carries out; None: its own."""
+        self._count = len(steps)
+        if sent is not None:
+            steps = [one.step for one in sent]
         self._refusable = len(steps)
         while self._refusable and steps[self._refusable - 1][1].code == "refresh":
             self._refusable -= 1
@@ -221,25 +230,53 @@ class Call:
             values[position] = result.answer
         for position in self._read_out:
             values[position] = _read_out(self._asked[position][1], values[position])
-        return Answer(stamp, values)
+        return Answer(stamp, values if self._carried is None else self._handed_out(values))
+
+    def _handed_out(self, values: list[Any]) -> list[Any]:
+        """The answers to the steps that were given, in their order."""
+        assert self._carried is not None
+        answers: list[Any] = [None] * self._count
+        for positions, value in zip(self._carried, values, strict=False):
+            if len(positions) == 1:
+                answers[positions[0]] = value
+            else:
+                for position, answer in zip(positions, value, strict=True):
+                    answers[position] = answer
+        return answers + values[len(self._carried) :]
+
+    def _refused(self, position: int, error: Exception, within: int = 0) -> Refused:
+        """``error`` as the refusal of a step that was given: the one ``within`` that at ``position``."""
+        if self._carried is not None and position < len(self._carried):
+            position = self._carried[position][within]
+        return Refused(position, error)
 
     def _understand_refusal(self, position: int, why: bytes, detail: bytes, more: bytes) -> None:
         key, step = self._steps[position]
         asked = self._asked[position]
         reason = why.decode()
         if reason != "retry":
-            raise Refused(position, error_of(reason, detail.decode(), more.decode(), *asked))
+            error = error_of(reason, detail.decode(), more.decode(), *asked)
+            raise self._refused(position, error)
+        if step.rewrite is None:
+            step = _as_rewrite(step)
+            self._steps[position] = key, step
         try:
-            if step.rewrite is None:
-                step = _as_rewrite(step)
-                self._steps[position] = key, step
             self._computed[position] = _compute(step, detail)
-        except in_python.Refusal as refusal:
-            raise Refused(
-                position, error_of(refusal.reason, refusal.detail, refusal.more, *asked)
-            ) from None
-        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-            raise Refused(position, error) from error
+        except StoppedError as stopped:
+            within = stopped.position
+            asked = key, cast(Run, asked[1].rewrite).steps[within]
+            self._not_computed(position, within, asked, cast(Exception, stopped.__cause__))
+        except Exception as error:
+            self._not_computed(position, 0, asked, error)
+
+    def _not_computed(self, position: int, within: int, asked: Step, why: Exception) -> NoReturn:
+        if isinstance(why, in_python.Refusal):
+            key, step = asked
+            error = error_of(why.reason, why.detail, why.more, key, why.step or step)
+            raise self._refused(position, error, within) from None
+        if isinstance(why, _USERS):
+            raise self._refused(position, why, within) from why
+        raise why
 
 
 async def check(session: Session, steps: Sequence[Step]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rapyer.paths import Path
-from rapyer.script.steps import Digest
+from rapyer.script.steps import Digest, Primitive
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a document that is not there."""
@@ -27,11 +27,15 @@ _SHORTEST_PLAIN = 1e-5  # Python writes an exponent below 1e-4 already
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the program
-    """A primitive that cannot apply; ``reason`` is one of the script's reasons."""
+    """A primitive that cannot apply; ``reason`` is one of the script's reasons.
+
+    ``step`` is the one that was refused, where that is part of a larger one.
+    """
 
     def __init__(self, reason: str, detail: str = "", more: str = "") -> None:
         super().__init__(reason, detail, more)
         self.reason, self.detail, self.more = reason, detail, more
+        self.step: Primitive | None = None
 
 
 def dumps(value: Any) -> bytes:

@@ -11,6 +11,32 @@ from rapyer.paths import Path
 Rewrite: TypeAlias = Callable[[bytes], tuple[bytes, Any]]
 """From the stored text of a value to its new text and the operation's answer; may raise."""
 
+
+class Rewriting:
+    """A :data:`Rewrite` in three parts, so that several can follow one another on the value itself.
+
+    ``form`` is the same for all that read and write a value alike.
+    """
+
+    form: Any
+
+    def read(self, text: bytes) -> Any:
+        """The value that is stored as ``text``."""
+        raise NotImplementedError
+
+    def change(self, value: Any) -> tuple[Any, Any]:
+        """What becomes of ``value``, which may be changed in place, and the operation's answer."""
+        raise NotImplementedError
+
+    def write(self, value: Any) -> bytes:
+        """The text of ``value``; raises what says that it may not be stored."""
+        raise NotImplementedError
+
+    def __call__(self, text: bytes) -> tuple[bytes, Any]:
+        value, answer = self.change(self.read(text))
+        return self.write(value), answer
+
+
 ECHO_LIMIT = 256
 """A list or dict of up to so many items is sent back with the answer, so that the local one is exact."""
 

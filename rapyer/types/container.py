@@ -16,6 +16,7 @@ from rapyer.paths import Path
 from rapyer.schema.of_models import SCALARS, native_class
 from rapyer.schema.spec import ValueSpec, any_spec
 from rapyer.script.call import Primitive
+from rapyer.script.steps import Rewriting
 from rapyer.state.node import Node, NodeKind, is_held_elsewhere, link, state_of
 from rapyer.state.wrapping import handed_out, live, native, register_wrap
 from rapyer.types.base import RedisType
@@ -89,6 +90,23 @@ def check_length(node: Any, length: int) -> None:
         )
 
 
+class _Transformed(Rewriting):
+    """A function of the user's side of a container, on the stored one."""
+
+    def __init__(self, spec: ValueSpec, function: Callable[[Any], Any]) -> None:
+        self.form, self._function = spec, function
+
+    def read(self, text: bytes) -> Any:
+        return self.form.validate_json(text)
+
+    def change(self, value: Any) -> tuple[Any, Any]:
+        answer = self._function(value)
+        return value, answer
+
+    def write(self, value: Any) -> bytes:
+        return self.form.to_json(self.form.validate_python(value))  # type: ignore[no-any-return]
+
+
 def transform(
     node: Any, verb: str, function: Callable[[Any], Any], local: Callable[[], Any]
 ) -> Change:
@@ -96,14 +114,11 @@ def transform(
 
     ``function`` changes the native container it is given; what it returns is the result.
     """
-    spec = spec_of(node)
-
-    def rewrite(text: bytes) -> tuple[bytes, Any]:
-        value = spec.validate_json(text)
-        result = function(value)
-        return spec.to_json(spec.validate_python(value)), result
-
-    guess = None if state_of(node) is None else spec.to_json(node)
+    spec, batch = spec_of(node), current_batch()
+    rewrite = _Transformed(spec, function)
+    guess = None
+    if state_of(node) is not None and (batch is None or id(node) not in batch.containers):
+        guess = spec.to_json(node)
 
     def primitives(path: Path) -> list[Primitive]:
         return [Primitive("cas", path, (), rewrite, guess)]
