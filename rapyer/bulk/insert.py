@@ -31,7 +31,7 @@ from rapyer.models.loading import safe_fields, with_unread
 from rapyer.models.storage import Storage
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
-from rapyer.schema.numbers import is_fragile
+from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.schema.of_models import model_spec
 from rapyer.state.document import DocumentState
 from rapyer.state.known import Noted
@@ -215,12 +215,15 @@ def _chunks(models: Sequence[Storage], keys: Sequence[str], report: _Report) -> 
             yield chunk
             chunk, size = _Chunk(cls), 0
         size += len(text)
+        sent = text
+        if fragile:
+            sent, fragile = as_read_exactly(text)
         if fragile:
             chunk.fragile.append(_New(model, key, text))
             continue
         chunk.models.append(model)
         chunk.keys.append(key)
-        chunk.texts.append(text)
+        chunk.texts.append(sent)
         chunk.places.append(noted_places(model, text, None))
     if size:
         yield chunk

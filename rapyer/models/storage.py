@@ -39,7 +39,7 @@ from rapyer.models.whole import (
 )
 from rapyer.models.whole import set_ttl as set_document_ttl
 from rapyer.paths import Path
-from rapyer.schema.numbers import is_fragile
+from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.state.document import DocumentState, document_state, fold_saved, only_of
 from rapyer.state.known import Noted
 from rapyer.state.node import Document, document_key, locate, parent_of
@@ -89,10 +89,12 @@ class Storage(Embedded, Document):
         text, places = self._written_out(state, () if batch is None else batch.scopes)
         edits = [] if state.work is None else state.work.edits()
         plainly = batch is None and ttl is None and not (nx or xx or state.flying)
-        if plainly and not is_fragile(text):
-            await self._save_plainly(state, text, places)
-            fold_saved(state, edits)
-            return self
+        if plainly:
+            sent, misread = as_read_exactly(text) if is_fragile(text) else (text, False)
+            if not misread:
+                await self._save_plainly(state, sent, places)
+                fold_saved(state, edits)
+                return self
         mode = b"nx" if nx else b"xx" if xx else b""
         milliseconds = b"" if ttl is None else b"%d" % ttl
         await perform(DocumentSaved(self, text, places, mode, milliseconds))

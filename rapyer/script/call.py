@@ -16,6 +16,7 @@ from rapyer.errors import ConflictError
 from rapyer.paths import Path, addressable_prefix, is_addressable, json_path
 from rapyer.schema.numbers import is_fragile
 from rapyer.script import in_python
+from rapyer.script.exactly import exactly
 from rapyer.script.lua import read_script
 from rapyer.script.primitives import PRIMITIVES, Instruction
 from rapyer.script.refusals import error_of
@@ -187,11 +188,10 @@ class Call:
             if where is None or rewrite is not None or code in _OTHER_ON_WIRE:
                 code, where, args = self._special(place)
             name, fragile, json = _WIRES[code]
-            if json is not None:
-                for text in args[json]:
-                    if is_fragile(text):
-                        name = fragile
-                        break
+            if json is not None and any(map(is_fragile, args[json])):
+                args, doubtful = exactly(code, args, json)
+                if doubtful is not None:
+                    name = fragile + doubtful
             number = keys.get(key)
             if number is None:
                 number = keys[key] = _digits(len(keys) + 1)

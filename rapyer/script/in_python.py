@@ -20,6 +20,9 @@ from rapyer.script.steps import Digest, Primitive
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a document that is not there."""
 
+DIGESTED_AT_MOST = 2 << 20
+"""What is longer is sent as it is: to digest it would hold the server for longer than to send it."""
+
 _MISSING: Any = object()
 _EXPONENT = re.compile(rb"[0-9]e[+-][0-9]")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9.]+e[+-][0-9]+')
@@ -241,7 +244,7 @@ def _echo(place: _Place, args: Sequence[bytes]) -> Any:
     if not isinstance(value, list | dict):
         return None
     text = dumps(value)
-    if limit and (not int(limit) or len(value) > int(limit)):
+    if limit and (not int(limit) or len(value) > int(limit)) and len(text) <= DIGESTED_AT_MOST:
         return Digest(hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
     return text
 

@@ -185,7 +185,7 @@ PRIMITIVES: Mapping[str, Instruction] = {
     "echo": Instruction(
         "reading",
         (Argument("limit", "of items; 0: always the sha1, '': never"),),
-        answer="text of a list or object, its sha1 above the limit; else nil",
+        answer="text of a list or object, its sha1 above the limit (not above 2 MiB); else nil",
         writes=False,
     ),
     "check": Instruction(

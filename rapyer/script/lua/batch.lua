@@ -66,7 +66,7 @@
 --       writes nothing
 --   reading.echo     limit
 --       limit: of items; 0: always the sha1, '': never
---       answers text of a list or object, its sha1 above the limit; else nil
+--       answers text of a list or object, its sha1 above the limit (not above 2 MiB); else nil
 --       writes nothing
 --   reading.check
 --       answers never
@@ -235,7 +235,14 @@ function parts.exactness()
     end
   end
 
-  function repair(key, path, json)
+  -- Where to look is said by whoever sent the text, in lines of number and path, or found out here.
+  function repair(key, path, json, doubtful)
+    if doubtful and doubtful ~= '' then
+      for number, below in string.gmatch(doubtful, '(%S+) ([^\n]*)\n') do
+        add_differences(key, path .. below, tonumber(number), tonumber(read(key, path .. below)))
+      end
+      return
+    end
     local stored = read(key, path)
     if stored and stored ~= json then
       local wanted = cjson.decode('[' .. json .. ']')[1]
@@ -384,7 +391,7 @@ function parts.value()
         if old then put_back(key, path, old) else call('JSON.DEL', key, path) end
       end
     end
-    if fragile then repair(key, path, json) end
+    if fragile then repair(key, path, json, fragile) end
     return 1
   end
 
@@ -409,7 +416,7 @@ function parts.value()
     local open = is_open(key, last) and undoes(key, old)
     write(key, path, a[2])
     if open then undo[#undo + 1] = function() put_back(key, path, old) end end
-    if fragile then repair(key, path, a[2]) end
+    if fragile then repair(key, path, a[2], fragile) end
     return 1
   end
 end
@@ -661,6 +668,8 @@ function parts.object()
 end
 
 function parts.reading()
+  local DIGESTED_AT_MOST = 2097152  -- which takes some 10 ms; to send more takes the server less
+
   function ops.read(key, path, a)
     local reply = call('JSON.GET', key, path)
     if reply and reply ~= '[]' then return string.sub(reply, 2, -2) end
@@ -677,7 +686,7 @@ function parts.reading()
     if limit == 0 then large = true
     elseif limit then large = call(kind == 'array' and 'JSON.ARRLEN' or 'JSON.OBJLEN', key, path)[1] > limit end
     local text = read(key, path)
-    return large and redis.sha1hex(text) or text
+    return large and #text <= DIGESTED_AT_MOST and redis.sha1hex(text) or text
   end
 
   function ops.check()
@@ -705,7 +714,7 @@ function parts.document()
     if is_open(key, last) then keep(key) end
     write(key, '$', json)
     if ttl ~= '' then call('PEXPIRE', key, ttl) end
-    if fragile then repair(key, '$', json) end
+    if fragile then repair(key, '$', json, fragile) end
     return 1
   end
 
@@ -772,14 +781,13 @@ local function run(answers)
   if count > refusable then check_the_end(cursor, count, refusable) end
   for op = 1, count do
     position = op - 1
-    local part, code, fragile = string.match(ARGV[cursor], '^(%a+)%.(%a+)(!?)$')
+    local part, code, mark, fragile = string.match(ARGV[cursor], '^(%a+)%.(%a+)(!?)(.*)$')
     local key, path = KEYS[tonumber(ARGV[cursor + 1])], ARGV[cursor + 2]
     local argc = tonumber(ARGV[cursor + 3])
     local a = {}
     for i = 1, argc do a[i] = ARGV[cursor + 3 + i] end
     cursor = cursor + 4 + argc
-    fragile = fragile ~= ''
-    if fragile then need('exactness') end
+    if mark == '' then fragile = false else need('exactness') end
     need(part)
     answers[op + 1] = ops[code](key, path, a, op >= refusable and not fragile, fragile)
   end
