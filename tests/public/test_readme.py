@@ -39,8 +39,20 @@ def test_the_sessions_of_the_readme_are_what_the_program_prints(rapyer_url):
     assert true_readme(text, rapyer_url) == text, "run: python -m tests.readme_sessions"
 
 
-@pytest.mark.parametrize("name", ["blog_demo.py", "music_demo.py"])
-def test_the_example_scripts_run(name, rapyer_url):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("blog_demo.py", "sold 10 of 10 to 40 buyers"),
+        ("music_demo.py", ""),
+        ("cookbook/cart.py", "carts filled: 3 - left in stock: 1"),
+        ("cookbook/feature_flags.py", "grace True - unknown False"),
+        ("cookbook/job_queue.py", "done 20 - results 20 - waiting 0"),
+        ("cookbook/leaderboard.py", "1 ada 35 points in 10 games\n2 grace 25 points in 5 games"),
+        ("cookbook/rate_limiter.py", "allowed 5 of 20\nsomebody else is allowed: True"),
+        ("cookbook/session_store.py", "after logging out: None"),
+    ],
+)
+def test_the_example_scripts_run(name, said, rapyer_url):
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / name), rapyer_url],
         capture_output=True,
@@ -48,7 +60,20 @@ def test_the_example_scripts_run(name, rapyer_url):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) >= 6
+    assert said in done.stdout
+    assert len(done.stdout.splitlines()) >= (6 if name.endswith("_demo.py") else 1)
+
+
+def test_every_example_is_run_here():
+    (named,) = (
+        mark.args[1]
+        for mark in test_the_example_scripts_run.pytestmark
+        if mark.name == "parametrize"
+    )
+    scripts = [path for path in (ROOT / "examples").rglob("*.py") if "__main__" in path.read_text()]
+    assert {name for name, _ in named} == {
+        str(path.relative_to(ROOT / "examples")) for path in scripts
+    }
 
 
 def test_the_first_command_creates_counts_and_pops_in_processes_of_their_own(tmp_path):
