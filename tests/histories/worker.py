@@ -12,13 +12,14 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import rapyer
 from rapyer import errors
 from tests.histories.documents import Ledger, Own
 
 TASKS = 3
+T = TypeVar("T")
 
 
 class Worker:
@@ -145,13 +146,24 @@ def say(**line: Any) -> None:
     sys.stdout.flush()
 
 
+async def until_it_works(work: Callable[[], Awaitable[T]]) -> T:
+    """The connection may break from the beginning."""
+    while True:
+        try:
+            return await work()
+        except errors.ConnectionError:
+            await asyncio.sleep(0.005)
+
+
 async def main(url: str, name: str, seed: str, seconds: str) -> None:
-    await rapyer.init_rapyer(url)
-    shared = await Ledger.get("Ledger:shared")
+    await until_it_works(lambda: rapyer.init_rapyer(url))
+    shared = await until_it_works(lambda: Ledger.get("Ledger:shared"))
     workers = []
     for number in range(TASKS):
         # two tasks share an instance, the third has one of its own
-        ledger = shared if number < 2 else await Ledger.get("Ledger:shared")
+        ledger = shared
+        if number == 2:
+            ledger = await until_it_works(lambda: Ledger.get("Ledger:shared"))
         workers.append(Worker(f"{name}.{number}", int(seed) * TASKS + number, ledger))
     say(ready=True)
     await asyncio.to_thread(sys.stdin.readline)  # until all others are ready, too
