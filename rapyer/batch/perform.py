@@ -52,7 +52,7 @@ async def perform(change: Change) -> Any:
     else:
         with based(state):  # what is changed on top is not what the answer is about
             change.depart()
-    state.flying += 1
+    departed = state.depart()
     try:
         stamp, values = await submit(session_of(document), steps, echoes)
         arrival = Arrival(document, state, stamp, applied=False)
@@ -70,7 +70,7 @@ async def perform(change: Change) -> Any:
             lose(state, change.places(path))
         raise
     finally:
-        state.land()
+        state.land(departed)
     return result
 
 

@@ -19,12 +19,12 @@ async def read_plainly(change: Change, document: Any, path: Path, state: Documen
 
     It has no stamp: what begins meanwhile waits for it.
     """
-    done = state.begin_unstamped()
+    unstamped = state.begin_unstamped()
     try:
         change.depart()
         text = await read_text(document, path)
     finally:
-        state.end_unstamped(done)
+        state.end_unstamped(unstamped)
     arrival = Arrival(document, state, 0, applied=False)
     arrival.path, arrival.answers = path, [text]
     return arrival

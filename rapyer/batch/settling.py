@@ -33,8 +33,7 @@ class Settling:
             for part in parts
             for document in part.documents()
         }
-        for state in self._states.values():
-            state.flying += 1
+        self._departed = [(state, state.depart()) for state in self._states.values()]
 
     def fail(self, error: BaseException) -> None:
         """The batch was not applied, or nobody knows whether it was."""
@@ -46,8 +45,8 @@ class Settling:
         self._land()
 
     def _land(self) -> None:
-        for state in self._states.values():
-            state.land()
+        for state, departed in self._departed:
+            state.land(departed)
 
     async def settle(self, scope: Any, containers: Mapping[int, Touched]) -> None:
         """Bring local values in line with the answers to what the block ``scope`` did.

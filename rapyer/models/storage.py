@@ -120,7 +120,7 @@ class Storage(Embedded, Document):
     ) -> None:
         """With JSON.SET alone: it has no stamp, so operations that begin meanwhile wait for its end."""
         key = self.__rapyer_node__.key(self)
-        done = state.begin_unstamped()
+        unstamped = state.begin_unstamped()
         try:
             await session_of(self).execute(b"JSON.SET", key, b"$", text, write=True)
         except BaseException as error:
@@ -130,7 +130,7 @@ class Storage(Embedded, Document):
                 raise _write_refused(key, error) from error
             raise
         finally:
-            state.end_unstamped(done)
+            state.end_unstamped(unstamped)
         saved(self, places)
 
     async def save_changes(self) -> Self:
@@ -214,7 +214,7 @@ class Storage(Embedded, Document):
         if current_batch() is not None:
             return await perform(DocumentDropped(self))  # type: ignore[no-any-return]
         state = document_state(self)
-        done = state.begin_unstamped()
+        unstamped = state.begin_unstamped()
         try:
             reply = await _delete(session_of(self), self.__rapyer_node__.key(self))
         except BaseException as error:
@@ -222,7 +222,7 @@ class Storage(Embedded, Document):
                 state.known = None
             raise
         finally:
-            state.end_unstamped(done)
+            state.end_unstamped(unstamped)
         state.known = None
         return bool(reply)
 

@@ -31,6 +31,51 @@ class News(NamedTuple):
     text: Any
 
 
+class Unstamped(NamedTuple):
+    """An operation whose answer does not say when it was done."""
+
+    ended: asyncio.Future[None]
+    departed: int
+
+
+class Flights:
+    """What was said while operations on a document were under way: as much as they may still need to know."""
+
+    __slots__ = ("_departed", "_latest", "_news")
+
+    def __init__(self) -> None:
+        self._news: list[News] = []
+        self._latest = 0
+        """The greatest stamp that anything was said with."""
+        self._departed: list[int] = []
+        """For each operation under way, what that was when it departed: its own stamp will not be less."""
+
+    def depart(self) -> int:
+        """One more; what :meth:`land` is to be told."""
+        self._departed.append(self._latest)
+        return self._latest
+
+    def land(self, departed: int) -> None:
+        """One less."""
+        self._departed.remove(departed)
+        if not self._departed:
+            self._news.clear()
+            self._latest = 0
+        elif self._news and departed < (oldest := self._departed[0]):
+            self._news = [news for news in self._news if news.stamp > oldest]
+
+    def newer(self, stamp: int) -> list[News]:
+        """What was said later than ``stamp``."""
+        if stamp >= self._latest:
+            return []
+        return [news for news in self._news if news.stamp > stamp]
+
+    def said(self, stamp: int, path: Path, text: Any) -> None:
+        """The server said ``text`` of ``path``."""
+        self._news.append(News(stamp, path, text))
+        self._latest = max(self._latest, stamp)
+
+
 class DocumentState(State):
     """The state of a model that is (or may become) a whole document.
 
@@ -39,11 +84,10 @@ class DocumentState(State):
     """
 
     __slots__ = (
+        "_flights",
         "drifted_pk",
         "flying",
         "known",
-        "latest",
-        "news",
         "pk",
         "unread",
         "unstamped",
@@ -58,53 +102,55 @@ class DocumentState(State):
         self.work: Work | None = None
         self.drifted_pk: str | None = None
         """What the ``Key`` field said when it was read, where that is not what the key says."""
-        self.unstamped: asyncio.Future[None] | None = None
+        self.unstamped: Unstamped | None = None
         self.flying = 0
         """How many operations are under way. While there is more than one, answers may overtake."""
-        self.news: list[News] = []
-        self.latest = 0
-        """The stamp of the latest news."""
+        self._flights: Flights | None = None
 
-    def begin_unstamped(self) -> asyncio.Future[None]:
+    def begin_unstamped(self) -> Unstamped:
         """Something is sent whose answer will not say when it was done: others wait for :meth:`end_unstamped`."""
         import asyncio
 
-        self.flying += 1
-        self.unstamped = asyncio.get_running_loop().create_future()
+        ended = asyncio.get_running_loop().create_future()
+        self.unstamped = Unstamped(ended, self.depart())
         return self.unstamped
 
-    def end_unstamped(self, done: asyncio.Future[None]) -> None:
+    def end_unstamped(self, unstamped: Unstamped) -> None:
         """It has ended."""
-        if not done.done():
-            done.set_result(None)
-        if self.unstamped is done:
+        if not unstamped.ended.done():
+            unstamped.ended.set_result(None)
+        if self.unstamped is unstamped:
             self.unstamped = None
-        self.land()
+        self.land(unstamped.departed)
 
     async def may_depart(self) -> None:
         """Wait while something is under way whose answer will not say when it was done."""
         while self.unstamped is not None:
             import asyncio
 
-            await asyncio.shield(self.unstamped)
+            await asyncio.shield(self.unstamped.ended)
 
-    def land(self) -> None:
+    def depart(self) -> int:
+        """An operation is under way from now on; what :meth:`land` is to be told."""
+        if self._flights is None:
+            self._flights = Flights()
+        self.flying += 1
+        return self._flights.depart()
+
+    def land(self, departed: int) -> None:
         """An operation is under way no more."""
+        assert self._flights is not None
         self.flying -= 1
-        if not self.flying:
-            self.news.clear()
-            self.latest = 0
+        self._flights.land(departed)
 
     def newer(self, stamp: int) -> list[News]:
         """What was said later than ``stamp``."""
-        if stamp >= self.latest:
-            return []
-        return [news for news in self.news if news.stamp > stamp]
+        return [] if self._flights is None else self._flights.newer(stamp)
 
     def said(self, stamp: int, path: Path, text: Any) -> None:
         """The server said ``text`` of ``path`` while other operations are under way."""
-        self.news.append(News(stamp, path, text))
-        self.latest = max(self.latest, stamp)
+        if self._flights is not None:
+            self._flights.said(stamp, path, text)
 
 
 def document_state(document: Any) -> DocumentState:

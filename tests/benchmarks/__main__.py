@@ -5,7 +5,8 @@ the median of the per-round ratios with their spread, and the ratio of the faste
 more on a machine that is busy. Single operations count client CPU
 (``time.process_time``), concurrent ones and whole processes wall time. Timings decide no test.
 
-``--growth`` shows instead how the time grows with the size of a document and the number of keys;
+``--growth`` shows instead how the time grows with the size of a document and the number of keys; ``--load`` what
+a thousand tasks do in a minute, ours and redis-py's;
 ``--check`` only runs every measure once and sees to it that both sides store the same.
 """
 
@@ -18,8 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rapyer import init_rapyer, teardown_rapyer
 from rapyer.embedded import EmbeddedServer
-from tests.benchmarks import bulk, concurrency, documents, growth, processes
+from tests.benchmarks import bulk, concurrency, documents, growth, load, processes
 from tests.benchmarks.machine import in_words, machine
 from tests.benchmarks.measure import check, take_turns
 from tests.benchmarks.setting import prepared, yardstick_client
@@ -86,6 +88,18 @@ async def grown(socket: str, options: argparse.Namespace) -> None:
     print(f"{in_words(found)}; rounds: {options.rounds}\n\n{growth.tables(sizes, counts)}")
 
 
+async def under_load(socket: str, seconds: float) -> None:
+    """Print the table of what a thousand tasks do."""
+    raw = yardstick_client(socket)
+    await init_rapyer(f"unix://{socket}")
+    try:
+        found = await machine(raw)
+        print(f"{in_words(found)}\n\n{load.in_words(await load.loaded(raw, seconds))}")
+    finally:
+        await raw.aclose()
+        await teardown_rapyer()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds a measure (default 7)")
@@ -98,6 +112,8 @@ def main() -> None:
         default=growth.COUNTS[-1],
         help="with --growth: the most keys (default %(default)s)",
     )
+    parser.add_argument("--load", action="store_true", help="a thousand tasks instead")
+    parser.add_argument("--seconds", type=float, default=60, help="with --load (default 60)")
     parser.add_argument("--check", action="store_true", help="run everything once, time nothing")
     options = parser.parse_args()
     if options.rounds < 1 or options.keys < 1:
@@ -106,7 +122,9 @@ def main() -> None:
         server = EmbeddedServer(Path(directory, "server"))
         socket = server.ensure_running()
         try:
-            if options.growth:
+            if options.load:
+                asyncio.run(under_load(socket, options.seconds))
+            elif options.growth:
                 asyncio.run(grown(socket, options))
             else:
                 asyncio.run(compared(socket, Path(directory), options))

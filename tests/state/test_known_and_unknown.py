@@ -173,7 +173,7 @@ async def test_nothing_is_written_down_for_what_came_and_went() -> None:
     known = document_state(model).known
     assert known is not None
     assert len(known.places) <= len(Doc.model_fields)
-    assert not document_state(model).news
+    assert document_state(model).newer(0) == []
 
 
 async def test_a_deleted_document_is_saved_whole(stored: Stored) -> None:
@@ -347,3 +347,20 @@ async def test_answers_that_overtake_each_other_leave_the_latest() -> None:
     fresh = await Doc.get(model.key)
     assert (model.n, list(model.items)) == (200, list(fresh.items))
     assert issubclass(AppliedError, RapyerError)
+
+
+async def test_what_was_said_is_forgotten_when_nobody_can_need_it_any_more() -> None:
+    """Operations that overlap without a pause: there is always one under way."""
+    model: Any = await Doc().save()
+    state, most = document_state(model), 0
+
+    async def task(number: int) -> None:
+        nonlocal most
+        for _ in range(100):
+            await model.n.increase()
+            most = max(most, len(state.newer(0)))
+
+    await asyncio.gather(*(task(number) for number in range(4)))
+    assert 0 < most < 50
+    assert state.newer(0) == []
+    assert model.n == 400
