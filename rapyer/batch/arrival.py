@@ -16,8 +16,9 @@ from typing import Any
 
 from rapyer.errors import DetachedError
 from rapyer.paths import Path
-from rapyer.script.call import Digest
-from rapyer.state.document import DocumentState, News, local_text
+from rapyer.schema.spec import ValueSpec
+from rapyer.script.call import Digest, Primitive
+from rapyer.state.document import DocumentState, News, carry_out, local_text
 from rapyer.state.known import ABSENT, Known, Noted, same_json
 from rapyer.state.node import find
 from rapyer.state.work import MISSES
@@ -34,19 +35,21 @@ class Arrival:
     """
 
     __slots__ = (
-        *("answers", "applied", "document", "echo", "edited", "edited_stale"),
-        *("outdated", "path", "said", "stale", "stamp", "state", "untold"),
+        *("answers", "applied", "document", "echo", "edited_stale", "outdated", "path"),
+        *("said", "stale", "stamp", "state", "steps", "untold", "was"),
     )
 
     def __init__(self, document: Any, state: DocumentState, stamp: int, *, applied: bool) -> None:
         self.document, self.state, self.stamp, self.applied = document, state, stamp, applied
         self.path: Path = ()
         self.answers: Sequence[Any] = ()
+        self.steps: Sequence[Primitive] = ()
+        """What was sent."""
         self.echo: Any = None
         self.outdated = False
         """Whether something that followed in the block was written over it."""
-        self.edited = False
-        """Whether the list or dict had unsaved edits before the change, where that is applied already."""
+        self.was: Any = None
+        """What was known of the list or dict, if it had unsaved edits before a change that is applied already."""
         self.stale: list[Any] = []
         self.edited_stale: set[int] = set()
         self.untold: list[Path] = []
@@ -103,8 +106,7 @@ class Arrival:
             self.say((), text)
             return
         if self.applied and (self.outdated or current is not expected):
-            self.say((), text)  # what followed in the block stands here
-            return
+            return  # what followed in the block stands here, and says what it is
         if known is not None and current is not expected:
             was = known.text(self.path)
             if was is not None and kind.child_spec(parent, place).to_json(current) != was:
@@ -129,29 +131,45 @@ class Arrival:
             self._settle_detached(echo)
             return
         spec = owner.__rapyer_node__.spec_of(owner)
-        edited, was = self.edited, None
-        if local is not None or edited:
-            was = None if self.state.known is None else self.state.known.text(self.path)
+        was = self.was
         if local is not None:
-            edited = was is not None and not _is_stored_as(spec, owner, was)
+            was = None if self.state.known is None else self.state.known.text(self.path)
+            if was is not None and is_stored_as(owner, was):
+                was = None
             with suppress(*MISSES):
                 local()
-        if edited and isinstance(owner, dict) and isinstance(echo, bytes) and was is not None:
+        if was is not None and isinstance(owner, dict) and isinstance(echo, bytes):
             self._merge(owner, spec, was, echo, keys)
         else:
-            self._agree(owner, spec, echo, edited)
+            self._agree(owner, spec, echo, was is not None)
 
     def _settle_detached(self, echo: Any) -> None:
         """The list or dict is not there any more (or only an open block has it): its place is told."""
         if not isinstance(echo, bytes):
+            if isinstance(echo, Digest) and not self.applied:
+                self._is_done_to_edits()
+                self.untold.append(self.path)
             if self.state.known is not None:
                 self.state.known.lose(self.path)
-            if isinstance(echo, Digest) and not self.applied:
-                self.untold.append(self.path)
             return
-        if not self.applied:
+        if not self.applied and not self._is_done_to_edits():
             tell(self.document, self.state, self.path, echo)
         self.say((), echo)
+
+    def _is_done_to_edits(self) -> bool:
+        """Do to the edited value that stands below all blocks what was done on the server; whether there is one.
+
+        Only a block has the value that was asked then: nobody has replaced it since.
+        """
+        if self.state.work is None:
+            return False
+        path, known = self.path, self.state.known
+        was = None if known is None else known.text(path)
+        now = ABSENT if was is None else local_text(self.document, path)
+        if now is ABSENT or same_text(was, now):
+            return False
+        carry_out(self.document, path, self.steps)
+        return True
 
     def _agree(self, owner: Any, spec: Any, echo: Any, edited: bool) -> None:
         if isinstance(echo, Digest):
@@ -160,7 +178,7 @@ class Arrival:
                 self.edited_stale.add(id(owner))
                 return
             text = spec.to_json(owner)
-            if hashlib.sha1(text, usedforsecurity=False).hexdigest().encode() == echo.sha1:
+            if _digest(text) == echo.sha1:
                 self.say((), text)
             else:
                 self.stale.append(owner)
@@ -193,10 +211,24 @@ def is_live_already(held: Any, value: Any) -> bool:
     )
 
 
-def is_edited(state: DocumentState, owner: Any, path: Path) -> bool:
-    """Whether the list or dict ``owner`` at ``path`` is, locally, not what the server last said."""
-    was = None if state.known is None else state.known.text(path)
-    return was is not None and not _is_stored_as(owner.__rapyer_node__.spec_of(owner), owner, was)
+def is_stored_as(owner: Any, text: Any) -> bool:
+    """Whether the list or dict ``owner`` is, locally, what ``text`` says."""
+    return text is not ABSENT and same_text(_spec_of(owner).to_json(owner), text)
+
+
+def is_told(owner: Any, echo: Any) -> bool:
+    """Whether the list or dict ``owner`` is, locally and to the letter, what the server says that it is."""
+    if isinstance(echo, Digest):
+        return _digest(_spec_of(owner).to_json(owner)) == echo.sha1
+    return isinstance(echo, bytes) and _spec_of(owner).is_written(owner, echo)
+
+
+def _spec_of(owner: Any) -> ValueSpec:
+    return owner.__rapyer_node__.spec_of(owner)  # type: ignore[no-any-return]
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
 def adopt_text(owner: Any, spec: Any, text: bytes) -> bytes:
@@ -264,10 +296,6 @@ def _is_mutable(value: Any) -> bool:
     from rapyer.state.wrapping import is_unchanging
 
     return not is_unchanging(value)
-
-
-def _is_stored_as(spec: Any, value: Any, text: Any) -> bool:
-    return text is not ABSENT and same_text(spec.to_json(value), text)
 
 
 def same_text(a: Any, b: Any) -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import partial
 from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rapyer.batch.arrival import is_edited
 from rapyer.batch.change import Change, Queued, QueuedOperation
 from rapyer.batch.commit import commit
 from rapyer.batch.guarding import guarded, guards_of
@@ -24,7 +24,7 @@ from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive, Step
-from rapyer.state.document import document_state, join_work, leave_work, only_of
+from rapyer.state.document import carry_out, document_state, join_work, leave_work
 from rapyer.state.handed_out import Lent
 from rapyer.state.node import KeyGuard, Node, document_key, find, state_of
 from rapyer.state.work import Work
@@ -145,7 +145,10 @@ class Batch:
             self._key_guard(change.verb, path, change.texts)
         if change.echoes:
             self._requeue_bypassed(change.owner)
-            self._touch(change, document, path)
+            container = self.containers.get(id(change.owner))
+            if container is None:
+                container = self.containers[id(change.owner)] = Touched(change.owner)
+            container.add(change.keys)
         steps = change.primitives(path)
         if self._guards is not None:
             steps = guarded(document, self._guards, steps)
@@ -153,23 +156,10 @@ class Batch:
         if touched is None:
             local = change.local()
         else:
-            local = self._work.apply(self.scopes[-1], touched, change.local)
+            instead = partial(carry_out, document, path, steps) if change.echoes else None
+            local = self._work.apply(self.scopes[-1], touched, change.local, instead)
         self.operations.append(QueuedOperation(document, self._key, path, change, steps, answer))
         return local
-
-    def _touch(self, change: Change, document: Any, path: Path) -> None:
-        """Note, before the first change of a list or dict, whether it has unsaved edits."""
-        owner = change.owner
-        touched = self.containers.get(id(owner))
-        if touched is None:
-            state = document_state(document)
-            if self._work.is_untouched(owner):
-                touched = Touched(owner, is_edited(state, owner, path))
-            else:
-                with only_of(state):
-                    touched = Touched(owner, is_edited(state, owner, path))
-            self.containers[id(owner)] = touched
-        touched.add(change.keys)
 
     def _requeue_bypassed(self, node: Any) -> None:
         """What was done past the methods of ``node`` until now comes before what is queued now."""
@@ -277,8 +267,11 @@ def edit(change: Change) -> Any:
     if touched is not None:
         found = find(touched)
         state = None if found is None else state_of(found[0])
-        if state is not None and state.work is not None:
-            return state.work.apply(None, touched, change.local)
+        if found is not None and state is not None and state.work is not None:
+            instead = None
+            if change.echoes:
+                instead = partial(carry_out, *found, change.primitives(found[1]))
+            return state.work.apply(None, touched, change.local, instead)
     return change.local()
 
 

@@ -63,11 +63,7 @@ class Change:
 
     def settle(self, arrival: Arrival) -> None:
         """Bring the local value in line with what the server answered."""
-        if self.texts is None:
-            arrival.settle_container(self.owner, self.local, self.keys)
-        else:
-            for name, text in self.texts.items():
-                arrival.say((name,), text)
+        arrival.settle_container(self.owner, self.local, self.keys)
 
     def places(self, path: Path) -> Sequence[Path]:
         """What may have been written when no answer came."""

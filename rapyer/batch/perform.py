@@ -57,6 +57,7 @@ async def perform(change: Change) -> Any:
         stamp, values = await submit(session_of(document), steps, echoes)
         arrival = Arrival(document, state, stamp, applied=False)
         arrival.path, arrival.answers = path, values[: len(primitives)]
+        arrival.steps = primitives
         arrival.echo = values[-1] if echoes else None
         result = land(arrival, change)
         if arrival.untold:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rapyer.batch.arrival import Arrival, tell
+from rapyer.batch.arrival import Arrival, is_stored_as, is_told, tell
 from rapyer.batch.change import QueuedOperation
 from rapyer.batch.fate import applied_error, fate_is_unknown, lose
 from rapyer.batch.part import Part
@@ -17,7 +17,7 @@ from rapyer.batch.reading_again import read_again
 from rapyer.batch.touched import Touched
 from rapyer.errors import AppliedError
 from rapyer.paths import Path
-from rapyer.state.document import document_state
+from rapyer.state.document import bared, document_state
 from rapyer.state.node import find
 
 _SAVING = ("set", "save")
@@ -130,6 +130,7 @@ class _PartSettling:
 
     def settle(self) -> list[Arrival]:
         """Take over all answers; the lists and dicts that have to be read again are in what is returned."""
+        edited = self._edited()
         rest = []
         for arrival in self._arrivals.values():
             work = arrival.state.work
@@ -137,7 +138,7 @@ class _PartSettling:
                 rest.append(work)
         for index, operation in self._part.operations:
             self._settle_operation(index, operation)
-        self._settle_echoes()
+        self._settle_echoes(edited)
         self._settle_reads()
         self._tell_the_other_instances()
         for arrival in self._arrivals.values():
@@ -190,14 +191,29 @@ class _PartSettling:
             else:
                 noted.unknown = True
 
-    def _settle_echoes(self) -> None:
+    def _edited(self) -> dict[int, Any]:
+        """What was known of the lists and dicts that had unsaved edits below what the block did to them."""
+        found: dict[int, Any] = {}
+        echoes = self._part.answer.values[self._part.last :]
+        for (document, owner, path), echo in zip(self._part.echoes, echoes, strict=False):
+            state = self._arrivals[id(document)].state
+            was = None if state.known is None else state.known.text(path)
+            is_alone = state.work is None or state.work.is_only_of(self._scope)
+            if was is None or (is_alone and is_told(owner, echo)):
+                continue  # in the second case nothing local has to follow, whatever was edited
+            with bared(state):
+                if not is_stored_as(owner, was):
+                    found[id(owner)] = was
+        return found
+
+    def _settle_echoes(self, edited: Mapping[int, Any]) -> None:
         self._position = self._part.last
         for document, owner, path in self._part.echoes:
             arrival = self._arrivals[id(document)]
             arrival.path, arrival.echo = path, self._part.answer.values[self._position]
             self._position += 1
             touched = self._containers.get(id(owner))
-            arrival.edited = touched is not None and touched.edited
+            arrival.was = edited.get(id(owner))
             keys = None if touched is None else touched.keys
             try:
                 arrival.settle_container(owner, None, keys)

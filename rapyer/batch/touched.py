@@ -7,15 +7,12 @@ from typing import Any
 
 
 class Touched:
-    """A list or dict that a batch changes.
+    """A list or dict that a batch changes. ``keys`` are the entries that it changes (None: any)."""
 
-    ``edited`` is whether it had unsaved edits before, ``keys`` which entries the batch changes (None: any).
-    """
+    __slots__ = ("keys", "owner")
 
-    __slots__ = ("edited", "keys", "owner")
-
-    def __init__(self, owner: Any, edited: bool) -> None:
-        self.owner, self.edited = owner, edited
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
         self.keys: set[str] | None = set()
 
     def add(self, keys: Collection[str] | None) -> None:

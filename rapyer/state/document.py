@@ -8,14 +8,18 @@ aborted block takes back exactly what it did, whatever other blocks and tasks di
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer.paths import Path
+from rapyer.script.in_python import Refusal, dumps
+from rapyer.script.runs import change_tree
+from rapyer.script.steps import Primitive
 from rapyer.state.known import ABSENT, Known, Noted
-from rapyer.state.node import STATE, State, find, set_state, state_of
-from rapyer.state.work import Entry, Work
+from rapyer.state.node import STATE, Node, State, find, set_state, state_of
+from rapyer.state.work import MISSES, Entry, Work
 
 if TYPE_CHECKING:
     import asyncio
@@ -178,6 +182,20 @@ def based(state: DocumentState) -> Iterator[None]:
 
 
 @contextmanager
+def bared(state: DocumentState) -> Iterator[None]:
+    """In the ``with`` block local values are the base, without what blocks and others did since. Only for looking."""
+    work = state.work
+    if work is None:
+        yield
+        return
+    work.rewind()
+    try:
+        yield
+    finally:
+        work.replay()
+
+
+@contextmanager
 def only_of(state: DocumentState, scopes: Sequence[Any] = ()) -> Iterator[None]:
     """In the ``with`` block local values are as if only the blocks ``scopes`` were open. Only for looking."""
 
@@ -302,6 +320,35 @@ def local_text(document: Any, path: Path) -> Any:
     if value is ABSENT:
         return ABSENT
     return _spec(node, path[-1]).to_json(value)
+
+
+def carry_out(
+    document: Any,
+    path: Path,
+    steps: Sequence[Primitive],
+    keep: Callable[[Any], None] | None = None,
+) -> None:
+    """Carry out ``steps`` of the script on what stands at ``path`` (through models), as far as they can be.
+
+    ``keep`` is told of each node before it is changed.
+    """
+    text = local_text(document, path) if path else ABSENT
+    if text is ABSENT:
+        return
+    tree, parent = json.loads(text), document
+    for segment in path[:-1]:
+        parent = _raw(parent, segment)
+    with suppress(*MISSES, Refusal):
+        for step in steps:
+            tree, _ = change_tree(tree, step.path[len(path) :], step)
+        kind = parent.__rapyer_node__
+        fresh = kind.child_spec(parent, path[-1]).validate_json(dumps(tree))
+        if keep is not None:
+            keep(parent)
+            standing = _raw(parent, path[-1])
+            if isinstance(standing, Node):
+                keep(standing)
+        kind.take(parent, path[-1], fresh)
 
 
 def _raw(node: Any, segment: Any) -> Any:

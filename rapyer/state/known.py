@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapyer.paths import Path
 from rapyer.schema.marks import CLASS_TAG
+from rapyer.schema.walking import is_root_model
 from rapyer.script import in_python
 from rapyer.script.in_python import dumps
 
@@ -263,7 +264,7 @@ def _parted(spec: ValueSpec, before: Any, now: Any) -> ValueSpec | None:
     core = spec.core
     if core["type"] == "dict":
         return spec if spec.is_unlimited else None
-    if core["type"] in _OF_FIELDS and spec.field_names():
+    if core["type"] in _OF_FIELDS and not is_root_model(core.get("cls", object)):
         return spec
     return None
 

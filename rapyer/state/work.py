@@ -9,25 +9,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from rapyer.errors import DetachedError
 from rapyer.state.handed_out import Seen
+from rapyer.state.node import find
 
 MISSES = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, DetachedError)
 """What a change may raise where what it needs is not there (any more)."""
 
 
+Instead: TypeAlias = Callable[[Callable[[Any], None]], None]
+"""Makes a change at its place; it tells what it is given of each node before that is changed."""
+
+
 class Entry:
     """A change that is applied locally and not on the server, or an edit made since such a change was.
 
-    ``scope`` is the block that it belongs to, None for the edit of somebody who is in no block.
+    ``scope`` is the block that it belongs to, None for the edit of somebody who is in no block. ``instead``
+    makes it at the place of ``touched`` when that stands there no more.
     """
 
-    __slots__ = ("change", "scope")
+    __slots__ = ("_instead", "_local", "_touched", "scope")
 
-    def __init__(self, scope: Any, local: Callable[[], Any]) -> None:
-        self.scope, self.change = scope, local
+    def __init__(
+        self,
+        scope: Any,
+        touched: Any,
+        local: Callable[[], Any],
+        instead: Instead | None = None,
+    ) -> None:
+        self.scope, self._touched, self._local, self._instead = scope, touched, local, instead
+
+    def change(self, keep: Callable[[Any], None]) -> None:
+        """Make it again, as far as it still can be. ``keep`` is told of nodes that are changed for the first time."""
+        with suppress(*MISSES):
+            if self._instead is not None and find(self._touched) is None:
+                self._instead(keep)
+            else:
+                self._local()
 
 
 class Work:
@@ -44,25 +64,28 @@ class Work:
         self.entries: list[Entry] = []
         self.scopes: dict[int, Any] = {}
 
-    def apply(self, scope: Any, touched: Any, change: Callable[[], Any]) -> Any:
+    def apply(
+        self,
+        scope: Any,
+        touched: Any,
+        change: Callable[[], Any],
+        instead: Instead | None = None,
+    ) -> Any:
         """Make a change of ``touched`` that belongs to ``scope``; returns what it returns."""
         identity = id(touched)
         if identity not in self._bases:
             self._bases[identity] = touched, touched.__rapyer_node__.snapshot(touched)
         result = change()
-        self.entries.append(Entry(scope, change))
+        self.entries.append(Entry(scope, touched, change, instead))
         seen = self._seen.get(identity)
         if seen is not None:
             seen.look()
         return result
 
-    def is_untouched(self, node: Any) -> bool:
-        """Whether the content of ``node`` is the base: it was not changed, nor anything in it."""
-        if not self.entries:
-            return True
-        if id(node) in self._bases:
-            return False
-        return not any(True for _ in node.__rapyer_node__.nodes(node))
+    def keep(self, node: Any) -> None:
+        """Write down the content of ``node`` before it is changed."""
+        if id(node) not in self._bases:
+            self._bases[id(node)] = node, node.__rapyer_node__.snapshot(node)
 
     def wrapped(self, old: Any, new: Any) -> None:
         """``new`` is the live value of ``old`` and stands wherever that stood."""
@@ -129,8 +152,7 @@ class Work:
         """Make the changes again (those of the scopes that are ``wanted``), as far as they still can be."""
         for entry in self.entries:
             if wanted is None or wanted(entry.scope):
-                with suppress(*MISSES):
-                    entry.change()
+                entry.change(self.keep)
         for seen in self._seen.values():
             seen.look()
 
@@ -151,8 +173,7 @@ class Work:
             return
         self.rewind()
         for entry in edits:
-            with suppress(*MISSES):
-                entry.change()
+            entry.change(self.keep)
         self.rebase()
         self.entries = [entry for entry in self.entries if entry not in edits]
         self.replay()

@@ -6,10 +6,11 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel, RapyerError
 from rapyer.errors import AppliedError, DocumentError
@@ -364,3 +365,93 @@ async def test_what_was_said_is_forgotten_when_nobody_can_need_it_any_more() -> 
     assert 0 < most < 50
     assert state.newer(0) == []
     assert model.n == 400
+
+
+class Open(BaseModel, extra="allow"):
+    """No field is declared."""
+
+
+class First(BaseModel):
+    kind: Literal["first"] = "first"
+    n: int = 0
+
+
+class Second(BaseModel):
+    kind: Literal["second"] = "second"
+    n: int = 0
+    m: int = 0
+
+
+class Bag(AtomicRedisModel):
+    free: Open = Open()
+    either: First | Second = First()
+    marks: set[int] = {1}
+    n: int = 0
+
+
+async def test_two_copies_change_two_extras_of_one_value(stored: Stored) -> None:
+    mine: Any = await Bag(free=Open(a=1, b=1)).save()
+    theirs: Any = await Bag.get(mine.key)
+    mine.free.a, theirs.free.b = 2, 3
+    await mine.save_changes()
+    await theirs.save_changes()
+    assert (await stored(mine))["free"] == {"a": 2, "b": 3}
+
+
+async def test_a_value_of_another_class_is_one_edit(stored: Stored) -> None:
+    mine: Any = await Bag(either=First(n=1)).save()
+    theirs: Any = await Bag.get(mine.key)
+    await theirs.either.n.increase(4)
+    mine.either = Second(n=1, m=2)
+    await mine.save_changes()
+    assert (await stored(mine))["either"] == {"kind": "second", "n": 1, "m": 2}
+
+
+async def test_what_was_handed_out_before_an_inner_block_is_watched_after_it(
+    stored: Stored,
+) -> None:
+    model: Any = await Bag().save()
+    async with model.pipeline():
+        marks = model.marks
+        async with model.pipeline():
+            model.n += 1
+        marks.add(2)
+    assert sorted((await stored(model))["marks"]) == [1, 2]
+    assert (await stored(model))["n"] == 1
+
+
+async def test_what_does_not_fit_is_known_all_the_same(stored: Stored, redis: Redis) -> None:
+    """Somebody wrote a text into a list of numbers: the list here is an edit of that, and is saved as one."""
+    model: Any = await Doc().save()
+    items = model.items
+    await redis.execute_command("JSON.SET", model.key, "$.items", '["text"]')
+    await items.aappend(1)
+    assert (await stored(model))["items"] == ["text", 1]
+    assert unsaved(model) == {("items",)}
+    await model.save_changes()
+    assert (await stored(model))["items"] == items
+    assert unsaved(model) == set()
+
+
+class Pair(BaseModel):
+    low: int = 0
+    high: int = 9
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Pair:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+class Holder(AtomicRedisModel):
+    pair: Pair = Pair()
+
+
+async def test_an_operation_below_a_validator_is_one_round_trip(redis: Redis) -> None:
+    holder: Any = await Holder().save()
+    await holder.pair.low.increase()
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    await holder.pair.low.increase()
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == before + 1
+    assert holder.pair.low == 2
