@@ -6,6 +6,7 @@ command in process, as if on a terminal or in a pipe.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -30,11 +31,15 @@ class Environment:
     environ: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path()
     clock: Callable[[], float] = time.time
+    measure: Callable[[], tuple[int, int]] | None = None
+    """What tells the terminal's columns and lines; None where they stay as they are."""
 
     @classmethod
     def of_process(cls) -> Environment:
         """The surroundings of this process."""
         columns, lines = _terminal_size()
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(newline="\n")  # no other character ends a line
         return cls(
             stdin=sys.stdin,
             stdout=sys.stdout,
@@ -46,7 +51,13 @@ class Environment:
             height=lines,
             environ=os.environ,
             cwd=Path.cwd(),
+            measure=_terminal_size,
         )
+
+    def follow_terminal(self) -> None:
+        """Let width and height be those that the terminal has now."""
+        if self.measure is not None:
+            self.width, self.height = self.measure()
 
     @property
     def config_directory(self) -> Path:

@@ -114,6 +114,10 @@ class Settings:
         for flag, given in (("--url", url), ("--profile", profile)):
             if given == "":
                 raise UsageError(f"{flag} is empty: perhaps a variable that is not set")
+        if url and profile:
+            raise UsageError(
+                "--url and --profile name two servers: give one of them; a profile's rules hold for its own"
+            )
         if url:
             return Server(url, "--url")
         if profile:

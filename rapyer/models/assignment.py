@@ -13,6 +13,7 @@ from rapyer.batch.batch import current_batch, edit
 from rapyer.batch.change import Change
 from rapyer.errors import RapyerError
 from rapyer.paths import Path
+from rapyer.schema.document_errors import located
 from rapyer.schema.of_models import field_spec
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
@@ -130,7 +131,8 @@ def assign_field(model: Any, field: FieldInfo, name: str, value: Any) -> None:
             _mark_as_set(model, name)
         return
     spec = field_spec(cls, name)
-    values = {name: spec.validate_python(unwrapped(value))}
+    with located(cls, name):
+        values = {name: spec.validate_python(unwrapped(value))}
     if config.get("validate_assignment"):
         values = revalidated(model, values)
     for changed in values:
@@ -263,10 +265,10 @@ def set_fields(model: Any, changes: Mapping[str, Any], verb: str = "update") -> 
             raise TypeError(f"{cls.__name__} has no field {name!r}; it has {known}")
     for name, value in changes.items():
         refuse_frozen(cls, name, value)
-    valid = {
-        name: _spec(model, name).validate_python(unwrapped(value))
-        for name, value in changes.items()
-    }
+    valid = {}
+    for name, value in changes.items():
+        with located(cls, name):
+            valid[name] = _spec(model, name).validate_python(unwrapped(value))
     if valid and cls.model_config.get("validate_assignment"):
         valid = revalidated(model, valid)
     texts = {name: _spec(model, name).to_json(value) for name, value in valid.items()}
@@ -284,7 +286,8 @@ def changed_copy(model: Any, changes: Mapping[str, Any]) -> Any:
         if name not in fields:
             known = ", ".join(fields)
             raise TypeError(f"{type(model).__name__} has no field {name!r}; it has {known}")
-        valid = _spec(copy, name).validate_python(unwrapped(value))
+        with located(type(model), name):
+            valid = _spec(copy, name).validate_python(unwrapped(value))
         copy.__dict__[name] = own_copy(valid)
         copy.__pydantic_fields_set__.add(name)
     if type(model).model_config.get("validate_assignment") and changes:

@@ -1,8 +1,13 @@
-"""Validation errors of stored documents, as one line that names key and fields."""
+"""Validation errors that say where: of stored documents by key and fields, of assignments by model and field."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from rapyer.errors import DocumentError
 
@@ -15,3 +20,30 @@ def document_error(key: str, error: ValidationError, prefix: str = "") -> Docume
         fields[".".join(part for part in (prefix, place) if part)] = entry["msg"]
     details = "; ".join(f"{place or 'document'}: {message}" for place, message in fields.items())
     return DocumentError(f"{key} does not fit {error.title}: {details}", key=key, fields=fields)
+
+
+@contextmanager
+def located(cls: type[Any], name: str) -> Iterator[None]:
+    """What fails to validate in the ``with`` block is the field ``name`` of ``cls``, as Pydantic says it."""
+    try:
+        yield
+    except ValidationError as error:
+        details = [_detail(entry, name) for entry in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, details) from error.__cause__
+
+
+def _detail(entry: Any, name: str) -> InitErrorDetails:
+    kind, context = entry["type"], entry.get("ctx")
+    found: dict[str, Any] = {"loc": (name, *entry["loc"]), "input": entry["input"]}
+    try:
+        trial: Any = {"type": kind, **found, "ctx": context or {}}
+        ValidationError.from_exception_data("", [trial])
+    except (KeyError, TypeError, ValueError):  # one of the user's own
+        found["type"] = PydanticCustomError(
+            kind, entry["msg"].replace("{", "{{").replace("}", "}}")
+        )
+        return found  # type: ignore[return-value]
+    found["type"] = kind
+    if context:
+        found["ctx"] = context
+    return found  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from rapyer.batch.batch import apply_now, current_batch
 from rapyer.batch.perform import perform
 from rapyer.operations import operation
+from rapyer.state.document import work_on
 from rapyer.state.node import STATE, Node, set_state
 from rapyer.state.wrapping import native
 from rapyer.types import dict_changes as changes
@@ -90,7 +91,7 @@ class RedisDict(Container, dict[K, V], Generic[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         current = dict.get(self, key, ABSENT)
-        if value is current and (current_batch() is None or isinstance(value, Node)):
+        if value is current and (isinstance(value, Node) or work_on(self) is None):
             return
         steps = pending_steps(value, current)
         if steps is not None and current_batch() is not None:

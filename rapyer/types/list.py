@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, T
 from rapyer.batch.batch import apply_now, current_batch
 from rapyer.batch.perform import perform
 from rapyer.operations import operation
+from rapyer.state.document import work_on
 from rapyer.state.node import STATE, Node, set_state
 from rapyer.state.wrapping import native
 from rapyer.types import list_changes as changes
@@ -130,7 +131,7 @@ class RedisList(Container, list[T], Generic[T]):
             return
         position = index.__index__()
         current = list.__getitem__(self, position)
-        if value is current and (current_batch() is None or isinstance(value, Node)):
+        if value is current and (isinstance(value, Node) or work_on(self) is None):
             return
         steps = pending_steps(value, current)
         if steps is not None and current_batch() is not None:

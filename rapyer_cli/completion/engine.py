@@ -17,6 +17,8 @@ from rapyer_cli.language.grammar import CONNECTION_OPTIONS, Argument, Kind, Opti
 from rapyer_cli.language.quoting import left_open, quoted, scan
 
 _FEW_INDICES = 20
+MOST_OFFERED = 500
+"""So many entries are offered; the last one says how many more there are."""
 
 
 class Candidate(NamedTuple):
@@ -217,11 +219,18 @@ class _Engine:
                 self.found.candidates.append(Candidate(prefix + text, name, final=False))
 
     def _offer_children(self, base: Address, partial: str, prefix: str, verb: Verb | None) -> None:
+        left = 0
         for text, type_ in self._children(base):
             if text.startswith(partial) and self._leads_to(verb, type_):
+                if len(self.found.candidates) >= MOST_OFFERED:
+                    left += 1
+                    continue
                 label = type_.label if type_ is not None else ""
                 final = type_ is None or type_.kind not in ("model", "list", "dict")
                 self.found.candidates.append(Candidate(prefix + text, label, final))
+        if left:
+            last = self.found.candidates[-1]
+            self.found.candidates[-1] = last._replace(meta=f"and {left} more: type on")
 
     def _children(self, base: Address) -> Iterator[tuple[str, TypeInfo | None]]:
         type_ = self.knowledge.type_at(base)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("str", "int", "float", "bool", "bytes", "datetime", "list", "dict")
 MOST_KEYS = 200
-MOST_CHILDREN = 500
+MOST_CHILDREN = 100_000
 _SEARCH_SECONDS = 0.5
 
 

@@ -10,6 +10,11 @@ from rapyer_cli.language.parser import parse
 from rapyer_cli.language.quoting import Word, split
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of ``text``. LF or CRLF ends one, and nothing else: no other separator begins a command."""
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
 def invocation_of(line: str, verbs: Verbs) -> Invocation | None:
     """The invocation that a line asks for; None for an empty line or a comment."""
     words = split(line)

@@ -27,6 +27,7 @@ STYLES = {
 
 def console_for(environment: Environment, stream: TextIO | None = None) -> Console:
     """A console on standard output (or ``stream``) with the width and colours of the environment."""
+    environment.follow_terminal()
     return Console(
         file=stream or environment.stdout,
         width=environment.width,

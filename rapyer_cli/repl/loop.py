@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rapyer_cli.change.execute import run
@@ -15,7 +15,7 @@ from rapyer_cli.exits import Exit
 from rapyer_cli.failures import CliError, failure_of, report
 from rapyer_cli.knowledge.gathering import operation_infos, types_of
 from rapyer_cli.knowledge.knowledge import Knowledge
-from rapyer_cli.language.lines import invocation_of
+from rapyer_cli.language.lines import invocation_of, lines_of
 from rapyer_cli.repl.status import Status
 from rapyer_cli.session.session import Leave, Session, where_in_words
 
@@ -28,6 +28,8 @@ class Repl:
     forget: Callable[[], None] = lambda: None
     latency: float | None = None
     trouble: str = ""
+    failed: bool = False
+    """Whether a line has failed, for whoever looks after it."""
 
     def status(self) -> Status:
         """What prompt and toolbar show."""
@@ -47,6 +49,7 @@ class Repl:
     async def run_line(self, line: str) -> int:
         """Run one line; its exit code. Errors are one line, and the sitting goes on."""
         started = time.monotonic()
+        self.session.environment.follow_terminal()
         debug = "--debug" in line
         try:
             invocation = invocation_of(line, self.session.all_verbs())
@@ -62,6 +65,7 @@ class Repl:
             raise
         except (Exception, asyncio.CancelledError) as error:
             code = report(error, self.session.environment, debug=debug)
+            self.failed = True
             if code == Exit.CONNECTION:
                 self._lost(error)
         self.latency = time.monotonic() - started
@@ -78,6 +82,25 @@ class Repl:
             if transaction.plans:
                 count = len(transaction.plans)
                 self.session.environment.note(f"rapyer: the {count} queued changes are dropped")
+
+
+@dataclass(slots=True)
+class _Pasted:
+    """Lines that were pasted and have not been run. Once one fails, the others wait for Enter."""
+
+    lines: list[str] = field(default_factory=list)
+    at_once: bool = True
+
+    def wait(self, lines: list[str]) -> None:
+        """These come next."""
+        self.lines[:0] = lines
+        self.at_once = True
+
+    def next(self) -> tuple[str, bool]:
+        """What the next prompt begins with, and whether it runs at once: what no end of a line follows does not."""
+        if not self.lines:
+            return "", False
+        return self.lines.pop(0), bool(self.lines) and self.at_once
 
 
 def shortened(server: str) -> str:
@@ -116,7 +139,11 @@ async def run_repl(session: Session, **streams: Any) -> int:
     completer = ReplCompleter(session, verbs, knowledge_for(session))
     repl.forget = completer.forget
     vi = session.settings.config.get("editing_mode") == "vi"
-    prompt = make_prompt(session.environment, verbs, completer, repl.status, vi=vi, **streams)
+    pasted = _Pasted()
+    prompt = make_prompt(
+        *(session.environment, verbs, completer, repl.status),
+        **{"vi": vi, "wait": pasted.wait, **streams},
+    )
 
     async def ask(question: str) -> str:
         from prompt_toolkit import PromptSession
@@ -130,13 +157,21 @@ async def run_repl(session: Session, **streams: Any) -> int:
     await _greet(session)
     while True:
         try:
-            line = await prompt.prompt_async()
+            text, at_once = pasted.next()
+            line = await prompt.prompt_async(default=text, accept_default=at_once)
         except KeyboardInterrupt:
+            pasted.lines.clear()
             continue
         except EOFError:
             break
+        line, *others = lines_of(line)
+        if others:  # of $EDITOR
+            pasted.wait([*others, ""])
+        repl.failed = False
         if not await _run_interruptibly(repl, line):
             break
+        if repl.failed:
+            pasted.at_once = False
     return _leave(session)
 
 
@@ -188,7 +223,7 @@ async def _run_piped(repl: Repl) -> int:
     code = 0
     try:
         for line in repl.session.environment.stdin:
-            code = await repl.run_line(line) or code
+            code = await repl.run_line(line.removesuffix("\n").removesuffix("\r")) or code
     except Leave:
         pass
     _leave(repl.session)

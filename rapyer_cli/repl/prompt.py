@@ -90,9 +90,13 @@ def make_prompt(
     status: Callable[[], Status],
     *,
     vi: bool = False,
+    wait: Callable[[list[str]], None] = lambda lines: None,
     **streams: Any,
 ) -> PromptSession[str]:
-    """The prompt session. ``streams`` (input, output) replace the terminal in tests."""
+    """The prompt session. ``streams`` (input, output) replace the terminal in tests.
+
+    ``wait`` is given the lines of a paste that have to wait for those before.
+    """
 
     def toolbar() -> StyleAndTextTuples:
         app = get_app()
@@ -112,12 +116,13 @@ def make_prompt(
         history=KeptHistory(environment),
         lexer=LineLexer(verbs),
         bottom_toolbar=toolbar,
-        key_bindings=key_bindings(),
+        key_bindings=key_bindings(wait),
         style=_STYLE,
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
         color_depth=ColorDepth.DEPTH_1_BIT if environment.environ.get("NO_COLOR") else None,
         reserve_space_for_menu=6,
         enable_open_in_editor=True,
+        enable_suspend=True,
         tempfile_suffix=".rapyer",
         **streams,
     )

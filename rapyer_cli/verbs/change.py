@@ -24,6 +24,8 @@ async def new(session: Session, invocation: Invocation) -> Plan:
 
     document = document_from(session, invocation)
     key = str(document.key)
+    if invocation.flag("dry_run"):
+        await _refuse_existing(session, key)
 
     async def apply() -> list[Any]:
         return [await document.save(nx=True)]
@@ -38,6 +40,16 @@ async def new(session: Session, invocation: Invocation) -> Plan:
         read_result=lambda answers: key,
         creates=True,
     )
+
+
+async def _refuse_existing(session: Session, key: str) -> None:
+    """Say in a dry run what the server would say. Sends EXISTS."""
+    from rapyer.errors import KeyExistsError
+    from rapyer.keyspace.spelling import as_sent
+    from rapyer_cli.reading.commands import ask
+
+    if await ask(await session.client(), "EXISTS", as_sent(key)):
+        raise KeyExistsError(f"{key} exists already")
 
 
 async def set_value(session: Session, invocation: Invocation) -> Plan:

@@ -103,7 +103,7 @@ def failed_line(code: Exit, message: str) -> CliError:
 
 def _parsed(session: Session, invocation: Invocation) -> list[tuple[int, Invocation]]:
     """All lines, parsed before the first is run: a typing mistake stops everything."""
-    from rapyer_cli.language.lines import invocation_of
+    from rapyer_cli.language.lines import invocation_of, lines_of
 
     name = invocation.text("file") or ""
     verbs = session.all_verbs()
@@ -111,7 +111,7 @@ def _parsed(session: Session, invocation: Invocation) -> list[tuple[int, Invocat
     if invocation.flag("dry_run") and not invocation.flag("atomic"):
         passed_on["dry_run"] = True
     parsed: list[tuple[int, Invocation]] = []
-    for number, line in enumerate(_text(session, name).splitlines(), 1):
+    for number, line in enumerate(lines_of(_text(session, name)), 1):
         try:
             found = invocation_of(line, verbs)
         except UsageError as error:
@@ -136,7 +136,7 @@ def _text(session: Session, name: str) -> str:
         return session.environment.stdin.read()
     path = session.environment.cwd / name
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotFound(
             f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
