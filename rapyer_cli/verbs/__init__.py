@@ -21,6 +21,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "lifetime": ("ttl",),
     "change": ("new", "set", "update", "aupdate", "del", "delete", "adelete", "toggle"),
     "editing": ("edit",),
+    "looking_back": ("history", "undo"),
     "checking": ("check",),
     "exporting": ("export",),
     "importing": ("import",),
@@ -31,7 +32,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "configuring": ("config",),
     "completing": ("completion",),
     "navigate": (
-        *("cd", "pwd", "use", "begin", "commit", "discard", "undo", "history", "help"),
+        *("cd", "pwd", "use", "begin", "commit", "discard", "help"),
         *("writable", "exit", "quit"),
     ),
 }
