@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _CHUNK = 100
 _CHUNK_BYTES = 4_000_000
 _SAMPLES = 3
-_GROUP_SAMPLES = 2
+_GROUP_SAMPLES = 1
 _NAMED = 5
 
 
@@ -50,7 +50,6 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     samples: list[Rewrite] = field(default_factory=list)
     groups: dict[str, int] = field(default_factory=dict)
-    in_groups: dict[str, int] = field(default_factory=dict)
 
     def unfit(self, found: Unfit) -> None:
         """Count a document that is left as it is."""
@@ -64,10 +63,10 @@ class Tally:
     def seen(self, found: Rewrite, *, groups: bool) -> None:
         """Count a document that would be changed."""
         self.changed += 1
-        self.groups[found.why] = self.groups.get(found.why, 0) + 1
-        shown = self.in_groups.get(found.why, 0)
-        if (shown < _GROUP_SAMPLES) if groups else (len(self.samples) < _SAMPLES):
-            self.in_groups[found.why] = shown + 1
+        fresh = [why for why in found.why if self.groups.get(why, 0) < _GROUP_SAMPLES]
+        for why in found.why:
+            self.groups[why] = self.groups.get(why, 0) + 1
+        if fresh if groups else len(self.samples) < _SAMPLES:
             self.samples.append(found)
 
     def record(self) -> dict[str, int]:

@@ -61,6 +61,10 @@ class Edit:
             raise UsageError(f"{where} is {spec.describe()}: it has no {setting.sign}=")
         return edit
 
+    def is_there(self, data: Any) -> bool:
+        """Whether the place holds anything, null included."""
+        return _at(data, self.segments) is not MISSING
+
     def apply(self, data: Any, document: Any) -> Any:
         """``data`` with the assignment carried out; what is there already is given back as it is.
 

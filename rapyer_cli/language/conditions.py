@@ -40,23 +40,27 @@ def condition_and_settings(words: Sequence[str], usage: str) -> tuple[str, list[
         rest = words[position + 1 :]
         if word == "set" and rest and all(_ASSIGNMENT.fullmatch(one) for one in rest):
             return condition_of(words[:position], usage), _settings(rest)
-    for position, word in enumerate(words):
-        if word == "set" and words[position + 1 :]:
-            wrong = next(o for o in words[position + 1 :] if not _ASSIGNMENT.fullmatch(o))
-            raise UsageError(
-                f"{printable(wrong)!r} is no assignment: write field=value, field+=value, "
-                "field-=value or field:=JSON"
-            )
+    last = max((i for i, word in enumerate(words) if word == "set"), default=len(words))
+    for word in words[last + 1 :]:
+        setting_of(word)
     raise UsageError(f"'set field=value' is missing; usage: {usage}")
+
+
+def setting_of(word: str) -> Setting:
+    """One assignment. Raises :class:`UsageError` for what is none."""
+    match = _ASSIGNMENT.fullmatch(word)
+    if match is None:
+        raise UsageError(
+            f"{printable(word)!r} is no assignment: write field=value, field+=value, "
+            "field-=value or field:=JSON"
+        )
+    return Setting(match["name"], match["sign"], match["text"], bool(match["json"]))
 
 
 def _settings(words: Sequence[str]) -> list[Setting]:
     found: dict[str, Setting] = {}
-    for word in words:
-        match = _ASSIGNMENT.fullmatch(word)
-        assert match is not None
-        name = match["name"]
-        if name in found:
-            raise UsageError(f"{printable(name)} is given twice")
-        found[name] = Setting(name, match["sign"], match["text"], bool(match["json"]))
+    for setting in map(setting_of, words):
+        if setting.name in found:
+            raise UsageError(f"{printable(setting.name)} is given twice")
+        found[setting.name] = setting
     return list(found.values())

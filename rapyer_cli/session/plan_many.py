@@ -28,7 +28,7 @@ class Rewrite(NamedTuple):
     text: bytes
     ttl: float | None = None
     refresh: int | None = None
-    why: str = ""
+    why: tuple[str, ...] = ()
 
 
 class Unfit(NamedTuple):

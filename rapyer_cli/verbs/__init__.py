@@ -23,6 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "editing": ("edit",),
     "looking_back": ("history", "undo"),
     "checking": ("check",),
+    "repairing": ("repair", "migrate"),
     "exporting": ("export",),
     "importing": ("import",),
     "running": ("run",),
