@@ -214,11 +214,17 @@ async def _send_all(
 
 
 def _stopped(plan: ManyPlan, tally: Tally, record: Record | None) -> str:
-    back = f"; 'undo {record.number}' takes it back" if record is not None and tally.changed else ""
+    back = ""
+    if record is not None and tally.changed and not plan.irreversible:
+        back = f"; {_undo(plan, record.number)} takes it back"
     return (
         f"rapyer: {plan.verb} stopped after {counted(tally.changed, 'document')}; "
         f"the same line again goes on{back}"
     )
+
+
+def _undo(plan: ManyPlan, number: int) -> str:
+    return f"'undo {number}{plan.undo_with}'"
 
 
 def _ended(
@@ -234,7 +240,7 @@ def _ended(
     environment = session.environment
     back = ""
     if tally.changed and not plan.irreversible:
-        back = f"; 'undo {number}' takes it back" if number else "; it cannot be undone"
+        back = f"; {_undo(plan, number)} takes it back" if number else "; it cannot be undone"
     before = f", {going_on:,} of them before" if going_on else ""
     environment.note(
         f"{plan.verb}: {counted(tally.changed, 'document')} changed{before}{_others(tally)}{back}"
@@ -266,7 +272,7 @@ async def _interrupted(
     entry = None if plan.anew else interrupted_before(session, plan)
     if entry is None:
         return None
-    await settle(session, entry, plan.client)
+    await settle(session, entry)
     left: set[str] = set()
     for step in session.journal.steps(entry):
         left.update(step.get("not", ()))
@@ -320,7 +326,7 @@ async def _send(
                 ]
             }
         )
-    connection = Connection.of(plan.client or await session.client())
+    connection = Connection.of(await session.client())
     with session.guard.writing():
         answers = await asyncio.gather(
             *(_send_one(connection, found) for found in chunk), return_exceptions=True

@@ -29,7 +29,7 @@ def interrupted_before(session: Session, plan: ManyPlan) -> Entry | None:
     return None
 
 
-async def settle(session: Session, entry: Entry, client: Any = None) -> None:
+async def settle(session: Session, entry: Entry) -> None:
     """Find out which documents of the last step were changed, where the process did not live to say it.
 
     Sends JSON.GETs, and writes it into the journal.
@@ -44,7 +44,7 @@ async def settle(session: Session, entry: Entry, client: Any = None) -> None:
             last = None
     if last is None:
         return
-    client = client or await session.client()
+    client = await session.client()
     texts = dict([pair async for pair in texts_of(client, [document[0] for document in last])])
     not_done = [
         key

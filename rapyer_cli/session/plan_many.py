@@ -47,8 +47,7 @@ class ManyPlan:
     """Changes of many documents, each by itself and only while it is what was read.
 
     ``line`` says which change it is: the same one again goes on where it was interrupted. ``documents`` begins the
-    stream anew at each call; ``question`` is what a person is asked, with the number of documents in front. ``send`` is
-    False where nothing is asked and sent, only shown.
+    stream anew at each call; ``question`` is what a person is asked, with the number of documents in front.
     """
 
     verb: str
@@ -60,8 +59,8 @@ class ManyPlan:
     anew: bool = False
     groups: bool = False
     """Whether it is shown by the reasons of its rewrites."""
-    client: Any = None
-    """Where the documents are written, when that is another server."""
+    undo_with: str = ""
+    """What 'undo' needs besides the number, where that is another server."""
     irreversible: str = ""
     notes: tuple[str, ...] = field(default=())
 

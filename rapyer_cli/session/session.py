@@ -210,6 +210,15 @@ class Session:
                 f"the URL of {self.server.source} is not understood: {error}"
             ) from None
 
+    def beside(self, server: str) -> Session:
+        """A session on another server, named by a profile or a URL, with the same models; close it afterwards."""
+        url, profile = (server, None) if "://" in server else (None, server)
+        other = Session(
+            self.environment, self.all_verbs, self.choices._replace(url=url, profile=profile)
+        )
+        other.ask, other._settings, other._models = self.ask, self.settings, self.models
+        return other
+
     async def use(self, choices: Choices) -> None:
         """Go on with another server: the client is closed, the queue dropped, the place is the root."""
         self.settings.server(choices.url, choices.profile)  # raises before anything is given up

@@ -24,6 +24,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "looking_back": ("history", "undo"),
     "checking": ("check",),
     "repairing": ("repair", "migrate"),
+    "copying": ("copy",),
     "exporting": ("export",),
     "importing": ("import",),
     "running": ("run",),

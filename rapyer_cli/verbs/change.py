@@ -225,7 +225,9 @@ VERBS = (
         examples=(
             "new BlogPost title='Hello world' views=5",
             "new BlogPost:42 title=Hello tags:='[\"a\"]'",
+            "new BlogPost - < post.json",
         ),
+        details="- in place of the first field=value reads a JSON object from standard input, @file from a file.",
         effect="write",
         exits=CHANGE_EXITS,
     ),
