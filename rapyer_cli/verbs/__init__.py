@@ -25,6 +25,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "checking": ("check",),
     "repairing": ("repair", "migrate"),
     "copying": ("copy",),
+    "inferring": ("infer",),
     "exporting": ("export",),
     "importing": ("import",),
     "running": ("run",),
