@@ -29,6 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "exporting": ("export",),
     "importing": ("import",),
     "running": ("run",),
+    "raw": ("raw",),
     "sessions": ("repl",),
     "doctor": ("doctor",),
     "embedded": ("server",),
