@@ -62,7 +62,8 @@ def test_ls_shows_the_entries_of_a_key_and_the_keys_of_a_prefix(cli: Cli, untype
     shown = cli("get", "session:1", terminal=True)
     assert "ada" in shown.out
     assert "hash" in shown.out
-    assert "\x1b[31m" not in cli("get", "bin:1", terminal=True).out.replace("\x1b[31m\\", "")
+    cli.environ["NO_COLOR"] = "1"
+    assert "\x1b[31m" not in cli("get", "bin:1", terminal=True).out
 
 
 @pytest.mark.usefixtures("keys")
