@@ -97,6 +97,7 @@ def touching(session: Session, key: str, path: tuple[str, ...]) -> Iterator[Entr
                 yield entry
             continue
         places = [(place["key"], place["path"]) for place in entry.get("places", ())]
+        places += [(one, []) for one in entry.get("keys", ())]
         lifetime = entry.get("lifetime")
         if any(key == one and _meet(path, inside) for one, inside in places) or (
             lifetime and lifetime[0] == key and not path

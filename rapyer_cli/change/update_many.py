@@ -46,13 +46,14 @@ async def plan_update_many(
     condition = condition_from(model, text)
     edits = [Edit.of(session, name, model, setting, as_json=as_json) for setting in settings]
     client = await session.client()
+    refresh = await _refresh(session, model)
 
     async def documents() -> AsyncIterator[Rewrite | Unfit]:
         async for found in matches_of(client, name, model, condition):
             if isinstance(found, Misfit):
                 yield Unfit(found.key, f"left out: {one_line(found.reason)}")
             else:
-                yield _updated(found, edits)
+                yield _updated(found, edits, refresh)
 
     done = " ".join(f"{s.name}{s.sign}{':' * s.is_json}={s.text}" for s in settings)
     line = f"update {name} where {text} set {done}"
@@ -61,8 +62,15 @@ async def plan_update_many(
     )
 
 
-def _updated(found: Match, edits: Sequence[Any]) -> Rewrite | Unfit:
+async def _refresh(session: Session, model: Any) -> int | None:
+    """The milliseconds to which a change sets the time to live, where the model asks for that."""
     from rapyer.config import refresh_of
+
+    async with session.bound(refresh_ttl=True):
+        return None if model is None else refresh_of(model.Meta)
+
+
+def _updated(found: Match, edits: Sequence[Any], refresh: int | None) -> Rewrite | Unfit:
     from rapyer.errors import RapyerError
     from rapyer.models.loading import load_document
 
@@ -75,7 +83,6 @@ def _updated(found: Match, edits: Sequence[Any]) -> Rewrite | Unfit:
             load_document(found.model, found.key, _text(after))
     except (ValueError, ArithmeticError, LookupError, TypeError, RapyerError) as error:
         return Unfit(found.key, f"{found.key} is left as it is: {one_line(str(error))}")
-    refresh = None if found.model is None else refresh_of(found.model.Meta)
     return Rewrite(found.key, before, after, found.text, refresh=refresh)
 
 

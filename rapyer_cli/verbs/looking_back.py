@@ -61,6 +61,7 @@ def _is_of(session: Session, entry: Entry, name: str) -> bool:
     if entry.get("many"):
         return any(key.startswith(f"{name}:") for key in keys_of_many(session, entry))
     keys = [place["key"] for place in entry.get("places", ())]
+    keys += entry.get("keys", [])
     keys += entry["lifetime"][:1] if "lifetime" in entry else []
     return any(key == name or key.startswith(f"{name}:") for key in keys)
 
@@ -74,7 +75,9 @@ def _row(entry: Entry, taken_back: dict[int, int]) -> dict[str, Any]:
         "entry": number,
         "time": str(entry.get("time", "")),
         "verb": str(entry["verb"]),
-        "changes": list(entry.get("changes") or entry.get("commands") or [])[:5],
+        "changes": list(entry.get("changes") or entry.get("commands") or entry.get("keys") or [])[
+            :5
+        ],
         "outcome": outcome,
     }
 

@@ -273,3 +273,50 @@ def test_ctrl_c_in_a_process_exits_130_and_the_repeat_finishes(cli: Cli, store: 
     assert ran.json["changed"] == amount
     assert [post["views"] for post in stored(store).values()] == [1] * amount
     assert json.loads(cli("history").out.splitlines()[-1])["outcome"] == "done"
+
+
+def test_the_time_to_live_is_refreshed_where_the_model_asks_for_it_and_left_otherwise(
+    cli: Cli, store: Store, posts: dict[str, Any]
+) -> None:
+    store.put("Short:1", {"n": 1})
+    store.call("PEXPIRE", "Short:1", 50_000)
+    store.call("PEXPIRE", "BlogPost:01", 50_000)
+    assert cli("update", "Short", "where", "n == 1", "set", "n+=1", "-n").code == 0
+    assert store.call("PTTL", "Short:1") <= 50_000
+    assert cli("update", "Short", "where", "n == 1", "set", "n+=1", "--yes").code == 0
+    assert store.call("PTTL", "Short:1") > 50_000
+    assert cli("update", "BlogPost", "where", "True", "set", "views+=1", "--yes").code == 0
+    assert 0 < store.call("PTTL", "BlogPost:01") <= 50_000
+
+
+def test_a_read_only_session_changes_nothing_and_lets_a_dry_run_look(
+    cli: Cli, store: Store, posts: dict[str, Any]
+) -> None:
+    words = ("update", "BlogPost", "where", "views > 1", "set", "views=0", "--read-only")
+    assert cli(*words, "--yes").code == 6
+    assert cli(*words, "-n").code == 0
+    assert cli("repair", "BlogPost", "--read-only", "--yes").code == 6
+    assert stored(store) == posts
+
+
+async def test_in_the_repl_one_undo_takes_back_a_change_of_many(cli: Cli, store: Store) -> None:
+    from tests.cli.test_repl_lines import sitting_for
+
+    for number in range(3):
+        store.put(f"BlogPost:{number}", {"title": "x", "views": number})
+    before = stored(store)
+    sitting = await sitting_for(cli)
+    try:
+        await sitting("update BlogPost where 'views > 0' set views+=10 --yes")
+        await sitting("increase BlogPost:0/views 5")
+        assert [store.json(f"BlogPost:{n}", "$.views") for n in range(3)] == [5, 11, 12]
+        await sitting("undo")
+        await sitting("undo --yes")
+        assert stored(store) == before
+        await sitting("begin")
+        assert await sitting.fails("update BlogPost where True set views=0 --yes") == 1
+        await sitting("discard")
+        assert "increase" in await sitting("history BlogPost:0")
+        assert "undo of update" in await sitting("history /")
+    finally:
+        await sitting.repl.session.close()
