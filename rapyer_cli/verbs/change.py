@@ -264,6 +264,7 @@ VERBS = (
         effect="write",
         exits=CHANGE_EXITS,
         details=MANY_DETAILS,
+        clauses=("where", "set"),
     ),
     Verb(
         "del",
@@ -286,6 +287,7 @@ VERBS = (
         effect="destructive",
         exits=CHANGE_EXITS,
         details=MANY_DETAILS,
+        clauses=("where",),
     ),
     Verb(
         "toggle",

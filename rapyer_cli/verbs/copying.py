@@ -154,5 +154,6 @@ VERBS = (
         "needs --write. The change is journalled as one of that server, and undone there.",
         # what it changes is another server, whose rules it asks itself
         only_looks=lambda invocation: True,
+        clauses=("where",),
     ),
 )

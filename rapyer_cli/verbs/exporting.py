@@ -178,5 +178,6 @@ VERBS = (
         "MODEL where EXPRESSION writes what fulfils the condition. A FILE that ends in .csv or .parquet gets a row "
         "for each document of one model: its key and its fields, what is nested as JSON; .gz packs it. Parquet "
         "needs pyarrow (the extra rapyer[parquet]).",
+        clauses=("where",),
     ),
 )

@@ -186,5 +186,6 @@ VERBS = (
         "KA) it is told at once; otherwise all documents are read every --interval seconds. The server's settings are "
         "never changed.",
         exits=LOOK_EXITS,
+        clauses=("where",),
     ),
 )
