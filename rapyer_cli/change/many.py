@@ -94,12 +94,15 @@ async def carry_out_many(session: Session, plan: ManyPlan, invocation: Invocatio
             return _nothing(session, plan, tally)
         _show_samples(session, plan, tally)
         total = tally.changed
-        await ask_before(
-            session,
-            invocation,
-            f"{plan.verb} {counted(total, 'document')} {plan.question}".rstrip() + "?",
-        )
+        await ask_before(session, invocation, _question(plan, total))
     return await _send_all(session, invocation, plan, total)
+
+
+def _question(plan: ManyPlan, number: int) -> str:
+    documents = counted(number, "document")
+    if plan.undoes is not None:
+        return f"undo {plan.undoes.verb} of {documents}?"
+    return f"{plan.verb} {documents} {plan.question}".rstrip() + "?"
 
 
 async def _look(session: Session, plan: ManyPlan) -> Tally:
@@ -163,7 +166,7 @@ def _show_samples(session: Session, plan: ManyPlan, tally: Tally) -> None:
 def _say_groups(session: Session, plan: ManyPlan, tally: Tally) -> None:
     if plan.groups:
         for why, number in sorted(tally.groups.items(), key=lambda entry: -entry[1]):
-            session.environment.note(f"{number:,} times: {why}")
+            session.environment.note(f"{counted(number, 'document')}: {why}")
 
 
 def _others(tally: Tally) -> str:

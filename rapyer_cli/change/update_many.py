@@ -102,7 +102,11 @@ async def plan_delete_many(
 
     async def documents() -> AsyncIterator[Rewrite | Unfit]:
         chunk: list[Match] = []
-        async for found in matches_of(client, name, model, condition):
+        # To delete all of them none has to fit its model.
+        loaded = None if condition is None else model
+        async for found in matches_of(client, name, loaded, condition):
+            if loaded is None and model is not None and session.models.of_key(found.key) != model:
+                continue
             if isinstance(found, Misfit):
                 yield Unfit(found.key, f"left out: {one_line(found.reason)}")
                 continue

@@ -320,3 +320,23 @@ async def test_in_the_repl_one_undo_takes_back_a_change_of_many(cli: Cli, store:
         assert "undo of update" in await sitting("history /")
     finally:
         await sitting.repl.session.close()
+
+
+def test_where_true_deletes_documents_that_do_not_fit_too_and_none_of_a_longer_prefix(
+    cli: Cli, store: Store
+) -> None:
+    (cli.cwd / "more.py").write_text(
+        "from rapyer import AtomicRedisModel\n"
+        "class Other(AtomicRedisModel):\n"
+        "    @classmethod\n"
+        "    def class_key_initials(cls): return 'BlogPost:Other'\n"
+    )
+    store.put("BlogPost:1", {"title": 5})
+    store.put("BlogPost:2", {"title": "x"})
+    store.put("BlogPost:Other:1", {})
+    before = stored(store)
+    ran = cli("del", "BlogPost", "where", "True", "--yes", "-m", "more.py", "-m", MODELS)
+    assert (ran.code, ran.json["changed"]) == (0, 2), ran.err
+    assert stored(store).keys() == {"BlogPost:Other:1"}
+    assert cli("undo", "--yes").code == 0
+    assert stored(store) == before

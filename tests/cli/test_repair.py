@@ -115,8 +115,8 @@ def test_proposals_are_counted_by_kind_and_one_field_can_be_chosen(
     with monitored(store) as seen:
         ran = items("repair", "Item", "-n")
     assert ran.code == 0
-    assert "5 times: stock: text → an int" in ran.err or "5 times: stock: text → int" in ran.err
-    assert "1 times: stock: the default" in ran.err
+    assert "5 documents: stock: text → int" in ran.err
+    assert "1 document: stock: the default" in ran.err
     assert "would repair 6 documents" in ran.err
     assert not {"EVALSHA", "JSON.SET"} & {command[0] for command in seen}
     assert stored(store) == before
@@ -151,7 +151,7 @@ def test_a_migration_takes_each_document_through_all_steps_at_once(
     before = stored(store)
     ran = items("migrate", "steps.txt", "-n")
     assert "would migrate 2 documents" in ran.err
-    assert "1 times: rename Item amount stock" in ran.err or "2 times: rename" in ran.err
+    assert "1 document: rename Item amount stock" in ran.err or "2 documents: rename" in ran.err
     assert stored(store) == before
     assert items("migrate", "steps.txt").code == 6
     ran = items("migrate", "steps.txt", "--yes")
