@@ -50,8 +50,3 @@ def redacted(session: Session) -> str:
     from rapyer.connections import redact_url
 
     return str(redact_url(session.server.url))
-
-
-def text_of(word: bytes | str | int) -> str:
-    """A word of a command for the journal."""
-    return word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word)

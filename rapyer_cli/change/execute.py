@@ -6,11 +6,11 @@ The only place that opens the guard, and the only one that sends a plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.change.asking import ask_before
 from rapyer_cli.change.describing import described, summary
+from rapyer_cli.change.storing import end_records
 from rapyer_cli.failures import CliError, ConnectionRefused, Refused, ValueRefused, failure_of
 from rapyer_cli.language.grammar import Invocation
 from rapyer_cli.render.shapes import Changed, Shape
@@ -19,7 +19,6 @@ from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
     from rapyer.batch.batch import Batch
-    from rapyer.connections import Command
     from rapyer_cli.session.plan import Plan
 
 _KEPT_FOR_UNDO = 50
@@ -28,9 +27,19 @@ _LONGEST_CHANGE = 300
 
 async def run(session: Session, invocation: Invocation) -> int:
     """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
-    verb = invocation.verb
     session.read.clear()
     session.drifted.clear()
+    outcome = "interrupted"
+    try:
+        code = await _run(session, invocation)
+        outcome = "done"
+    finally:
+        end_records(session, outcome)
+    return code
+
+
+async def _run(session: Session, invocation: Invocation) -> int:
+    verb = invocation.verb
     if verb.changes(invocation) and not invocation.flag("dry_run"):
         refuse_if_read_only(session)
     if verb.connects:
@@ -216,27 +225,6 @@ async def _server_run(session: Session) -> bytes | None:
 async def confirm_bulk(session: Session, invocation: Invocation, what: str) -> None:
     """Ask before many documents are overwritten. Raises :class:`Refused` as :func:`confirm` does."""
     await ask_before(session, invocation, f"{what}?")
-
-
-async def send_many(session: Session, verb: str, commands: Sequence[Command]) -> list[Any]:
-    """Send commands in one write, each for itself, and journal them; error replies are in their place.
-
-    Only for bulk verbs whose documents do not depend on each other.
-    """
-    from rapyer_cli.change.describing import redacted, text_of
-    from rapyer_cli.reading.commands import send_all
-
-    if not commands:
-        return []
-    entry = {"server": redacted(session), "verb": verb, "keys": [text_of(c[1]) for c in commands]}
-    try:
-        with session.guard.writing():
-            replies = await send_all(await session.client(), commands)
-    except BaseException as error:
-        session.journal.write({**entry, "outcome": failure_of(error).message})
-        raise
-    session.journal.write({**entry, "outcome": "done"})
-    return replies
 
 
 def _remember(session: Session, plan: Plan, entry: dict[str, Any], changed: Changed) -> None:

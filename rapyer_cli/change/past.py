@@ -49,6 +49,7 @@ def done_at(session: Session, number: int | None) -> Done:
 def _last(entries: list[Entry], taken_back: dict[int, int]) -> Entry:
     for entry in reversed(entries):
         was_sent = entry.get("outcome") == "done" or bool(entry.get("many"))
+        was_sent = was_sent and entry.get("documents") != 0
         if was_sent and "undoes" not in entry and entry["entry"] not in taken_back:
             return entry
     raise CliError("there is nothing to undo: no change on this server is in the journal")

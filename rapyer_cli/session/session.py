@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rapyer_cli.modules import Models
     from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.guard import Guard
-    from rapyer_cli.session.journal import Journal
+    from rapyer_cli.session.journal import Journal, Record
     from rapyer_cli.session.plan import Done, Transaction
 
 
@@ -47,7 +47,8 @@ class Session:
     """State shared by the lines of one sitting.
 
     ``all_verbs`` gives the verbs that lines may use, ``done`` are the changes that ``undo`` can take back,
-    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them.
+    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them,
+    ``records`` and ``stored`` where the line journals what it stores, and how many documents that are, by verb.
     """
 
     environment: Environment
@@ -60,6 +61,8 @@ class Session:
     drifted: dict[str, Problems] = field(default_factory=dict)
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
+    records: dict[str, Record | None] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
     ask: Callable[[str], Awaitable[str]] | None = None
     _settings: Settings | None = None
     _server: Server | None = None

@@ -184,3 +184,31 @@ def test_processes_that_write_at_once_lose_nothing_and_share_no_number(cli: Cli)
     assert [process.wait() for process in running] == [0] * 4
     entries = Journal(cli.environment()).entries()
     assert [entry["entry"] for entry in entries] == list(range(1, 401))
+
+
+def test_an_import_is_one_entry_and_one_undo_takes_back_what_it_stored_and_replaced(
+    cli: Cli, store: Store
+) -> None:
+    for number in range(300):
+        store.put(f"BlogPost:{number}", {"title": f"new {number}", "views": number})
+    assert cli("export", "--to", "x.jsonl").code == 0
+    store.call("FLUSHALL")
+    store.put("BlogPost:7", {"title": "mine", "views": 7})
+    before = {"BlogPost:7": store.json("BlogPost:7")}
+    assert cli("import", "x.jsonl").code == 1
+    entries = cli("history").lines
+    assert [(entry["verb"], entry["changes"]) for entry in entries] == [
+        ("import", ["import of 299 documents"])
+    ]
+    assert cli("history", "BlogPost:8").lines[0]["entry"] == entries[0]["entry"]
+    store.call("JSON.SET", "BlogPost:9", "$.title", '"changed since"')
+    ran = cli("undo", "--yes")
+    assert (ran.json["changed"], ran.json["left"]) == (298, 1)
+    assert store.json("BlogPost:7") == before["BlogPost:7"]
+    assert store.call("DBSIZE") == 2
+    assert cli("import", "x.jsonl", "--replace", "--yes").code == 0
+    assert store.json("BlogPost:7", "$.title") == "new 7"
+    assert cli("undo", "--yes").json["changed"] == 300
+    assert store.json("BlogPost:7") == before["BlogPost:7"]
+    assert store.json("BlogPost:9", "$.title") == "changed since"
+    assert store.call("DBSIZE") == 2

@@ -254,7 +254,10 @@ class _Deaf:
             self._step(self._record, line)
 
 
-def test_ctrl_c_in_a_process_exits_130_and_the_repeat_finishes(cli: Cli, store: Store) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_process_that_is_stopped_or_killed_is_gone_on_with_by_the_repeat(
+    cli: Cli, store: Store, sent: signal.Signals, code: int
+) -> None:
     amount = 6000
     for number in range(amount):
         store.put(f"BlogPost:{number}", {"title": "x", "views": 0})
@@ -265,9 +268,9 @@ def test_ctrl_c_in_a_process_exits_130_and_the_repeat_finishes(cli: Cli, store: 
     state = Path(cli.environ["XDG_STATE_HOME"]) / "rapyer" / "journal"
     while process.poll() is None and not list(state.glob("*.jsonl")):
         pass
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, err = process.communicate()
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     ran = cli("update", "BlogPost", "where", "True", "set", "views+=1", "--yes")
     assert ran.code == 0
     assert ran.json["changed"] == amount
