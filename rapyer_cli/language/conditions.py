@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rapyer_cli.failures import UsageError
 from rapyer_cli.render.text import printable
 
-_ASSIGNMENT = re.compile(r"(?P<name>[^=:+\-]+)(?P<sign>[+-]?)(?P<json>:?)=(?P<text>.*)", re.DOTALL)
+_ASSIGNMENT = re.compile(r"(?P<name>[^=]+?)(?P<sign>[+-]?)(?P<json>:?)=(?P<text>.*)", re.DOTALL)
 
 
 class Setting(NamedTuple):

@@ -49,6 +49,7 @@ def stored(store: Store) -> dict[str, Any]:
         (['counts+={"a":1}'], {"counts": {"a": 1}}),
         (["price+=0.25"], {"price": "1.75"}),
         (["mood=loud"], {"mood": "loud"}),
+        (["settings/a-b+c:d=x"], {"settings": {"a-b+c:d": "x"}}),
         (["address/city=Oslo"], {"address": {"city": "Oslo", "zip_code": "00100"}}),
     ],
 )
