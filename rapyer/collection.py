@@ -6,7 +6,7 @@ The methods only start what other modules do: :mod:`rapyer.search.find`, :mod:`r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from rapyer.errors import WrongModelError
@@ -14,7 +14,10 @@ from rapyer.fields import RapyerKey
 from rapyer.keyspace.keys import key_of
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rapyer.bulk.delete import Deletable
+    from rapyer.search.changes import Change
     from rapyer.search.find import Find
     from rapyer.search.matching import Condition
 
@@ -95,6 +98,40 @@ class Collection:
     ) -> Find[str]:
         """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
         return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
+
+    @classmethod
+    def changes(
+        cls,
+        *conditions: Condition,
+        interval: float = 1.0,
+        notifications: bool | None = None,
+        ready: asyncio.Event | None = None,
+    ) -> AsyncGenerator[Change[Self], None]:
+        """The changes of this model's documents by whoever it is, as they happen, without end.
+
+        ``async for change in User.changes(User.age > 30): print(change.key, change.kind, change.fields)``. With
+        conditions, changes of documents that fulfil them, and once of those that no longer do. The documents are
+        first read, which ``ready`` (an ``asyncio.Event``) tells the end of; what changes from the call on is told.
+
+        Where the server sends keyspace notifications (``notify-keyspace-events`` with ``KA``, or ``Kdgxe``; not on a
+        cluster), changes are told at once. Otherwise, and after a lost connection, all documents are looked at
+        every ``interval`` seconds, which reads them all. ``notifications=True`` raises
+        :class:`~rapyer.errors.ConfigurationError` rather than that, ``False`` never subscribes. The server's setting
+        is never changed.
+
+        Each change is relative to the one told before; of several in quick succession perhaps only the last is told,
+        and of a document that came and went between two looks nothing. The texts of documents are kept for
+        ``before``, up to 64 MB; beyond that ``before_is_known`` is False. Documents of subclasses are not watched.
+
+        Raises :class:`~rapyer.errors.ConnectionError` when the server cannot be reached. Sends CONFIG GET,
+        PSUBSCRIBE, SCAN and JSON.GET; nothing is written, and no time to live is refreshed. Close it with
+        ``aclose()`` when it is left early.
+        """
+        from rapyer.search.changes import changes_in
+
+        return changes_in(
+            cast(Any, cls), conditions, interval=interval, notifications=notifications, ready=ready
+        )
 
     @classmethod
     async def exists(cls, key: Any) -> bool:

@@ -138,9 +138,18 @@ def report(error: BaseException, environment: Environment, *, debug: bool = Fals
         if debug:
             environment.stderr.write(redacted_traceback(error))
         environment.note(f"rapyer: {failure.message}")
+        if environment.stderr_is_terminal:
+            for line in marked(error):
+                environment.note(f"  {line}")
     except BrokenPipeError:
         pass
     return failure.code
+
+
+def marked(error: BaseException) -> list[str]:
+    """The text of a condition that is wrong, with a caret under what is meant: two lines, mostly none."""
+    text = getattr(error, "marked", "")
+    return text.split("\n") if isinstance(text, str) and text else []
 
 
 def redacted_traceback(error: BaseException) -> str:

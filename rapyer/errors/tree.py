@@ -75,8 +75,31 @@ class UnaddressableKeyError(InvalidValueError):
     """No JSON path of RedisJSON can name this dict key (a backslash, or both kinds of quotes)."""
 
 
+_BEFORE_CARET = 40
+"""How many characters before the caret are shown, and as many from it on."""
+
+
 class ExpressionError(InvalidValueError):
-    """A condition that cannot be: an unknown field, a value of the wrong type, text that is none."""
+    """A condition that cannot be: an unknown field, a value of the wrong type, text that is none.
+
+    :ivar source: the line of the text that is meant, where the condition was text.
+    :ivar column: where in it, from 1 on.
+    """
+
+    source: str | None = None
+    column: int | None = None
+
+    @property
+    def marked(self) -> str:
+        """The text with a caret under what is meant, in two lines; empty for a condition that was no text."""
+        if self.source is None or self.column is None:
+            return ""
+        start = max(self.column - 1 - _BEFORE_CARET, 0)
+        cut = "".join(
+            c if c.isprintable() else " " for c in self.source[start : start + 2 * _BEFORE_CARET]
+        )
+        ahead = "…" if start else ""
+        return f"{ahead}{cut}\n{' ' * (len(ahead) + self.column - 1 - start)}^"
 
 
 class UnknownFieldError(ExpressionError, AttributeError):

@@ -125,6 +125,9 @@ class Not(Expression):
     def models(self) -> Iterator[type[BaseModel]]:
         return self.part.models()
 
+    def __invert__(self) -> Expression:
+        return self.part
+
     def __str__(self) -> str:
         return f"not ({self.part})"
 
@@ -152,6 +155,32 @@ class AnyOf(Expression):
 
     def __str__(self) -> str:
         return f"any({self.part} for each in {self.place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Length(Expression):
+    """How many items, entries or characters a place has, compared with a number; what has no length is None."""
+
+    place: Place
+    operator: Operator
+    operand: Any
+    """A number, or a tuple of them for ``in``."""
+    model: type[BaseModel] | None = None
+
+    def matches(self, document: Any, *, strict: bool = False) -> bool:
+        value = unwrapped(self.place.read(document))
+        length = len(value) if isinstance(value, _SIZED) else None
+        try:
+            return bool(_TESTS[self.operator](length, self.operand))
+        except TypeError:
+            return False
+
+    def models(self) -> Iterator[type[BaseModel]]:
+        if self.model is not None:
+            yield self.model
+
+    def __str__(self) -> str:
+        return f"len({str(self.place) or 'each'}) {self.operator} {self.operand!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +292,7 @@ class Comparison(Expression):
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _WITH_OR_WITHOUT_ZONE = (datetime, time)
 _COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
+_SIZED = (*_COLLECTIONS, str, bytes)
 
 
 def _is_in(value: Any, options: Any) -> bool:

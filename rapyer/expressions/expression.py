@@ -14,8 +14,8 @@ from typing import Any, NoReturn, TypeAlias
 from pydantic import BaseModel
 
 from rapyer.errors import ExpressionError
-from rapyer.expressions.conditions import And, AnyOf, Comparison, Expression, Not, Or
-from rapyer.expressions.navigating import below, elements, leaves
+from rapyer.expressions.conditions import And, AnyOf, Comparison, Expression, Length, Not, Or
+from rapyer.expressions.navigating import OPEN, SEQUENCES, below, elements, kinds, leaves
 from rapyer.expressions.operands import Operator, described, operands
 from rapyer.expressions.place import Place
 from rapyer.schema.of_models import model_spec
@@ -28,6 +28,8 @@ __all__ = [
     "Descending",
     "Expression",
     "FieldReference",
+    "Length",
+    "LengthReference",
     "Not",
     "Operator",
     "Or",
@@ -35,13 +37,15 @@ __all__ = [
     "field",
 ]
 
+_SIZED = {*SEQUENCES, *OPEN, "str", "bytes", "dict", "typed-dict", "deque"}
+_ON_LENGTHS = ("==", "!=", "<", "<=", ">", ">=", "in")
 Model: TypeAlias = "type[BaseModel] | None"
 
 
 class FieldReference:
     """A field in an expression: ``User.age``, ``User.address.city``, ``User.settings["theme"]``.
 
-    Compare it with ``== != < <= > >=``, or ask ``in_``, ``contains`` and ``startswith``. A nested field
+    Compare it with ``== != < <= > >=``, or ask ``in_``, ``contains``, ``startswith``, ``any`` and ``len``. A nested field
     that is called like one of these methods is reached by item: ``User.address["contains"]``. Values are
     checked against the annotation at once: :class:`ExpressionError` names the field and what it takes,
     :class:`UnknownFieldError` the fields that there are.
@@ -171,9 +175,65 @@ class FieldReference:
                     )
         return AnyOf(Place(self.__path), condition, self.__model)
 
+    def len(self) -> LengthReference:
+        """How many items, entries or characters it has: ``User.tags.len() > 3``. What is None has none.
+
+        Raises :class:`ExpressionError` for a field that has no length.
+        """
+        if self.__model is not None and not kinds(self.__specs) & _SIZED:
+            raise ExpressionError(f"{self!r} is {described(self.__specs)}: it has no length")
+        return LengthReference(repr(self), Place(self.__path), self.__model)
+
     def startswith(self, start: str | bytes | FieldReference) -> Expression:
         """The text begins so."""
         return self.__rapyer_compare__("startswith", start)
+
+
+class LengthReference:
+    """The length of a field in an expression: compare it with ``== != < <= > >=`` and whole numbers, or ask ``in_``."""
+
+    __slots__ = ("_model", "_name", "_place")
+
+    def __init__(self, name: str, place: Place, model: Model) -> None:
+        self._name, self._place, self._model = name, place, model
+
+    def __rapyer_compare__(self, operator: Operator, value: Any) -> Expression:
+        options = list(value) if operator == "in" and isinstance(value, Iterable) else [value]
+        if operator not in _ON_LENGTHS or not all(type(one) is int for one in options):
+            raise ExpressionError(f"{self!r} is compared with a whole number, not {value!r}")
+        operand = tuple(options) if operator == "in" else value
+        return Length(self._place, operator, operand, self._model)
+
+    def __repr__(self) -> str:
+        return f"len({self._name})"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{self!r} stands for a length in every document: compare it")
+
+    def __hash__(self) -> int:
+        return hash((self._model, self._place))
+
+    def __eq__(self, value: object) -> Expression:  # type: ignore[override]
+        return self.__rapyer_compare__("==", value)
+
+    def __ne__(self, value: object) -> Expression:  # type: ignore[override]
+        return self.__rapyer_compare__("!=", value)
+
+    def __lt__(self, value: Any) -> Expression:
+        return self.__rapyer_compare__("<", value)
+
+    def __le__(self, value: Any) -> Expression:
+        return self.__rapyer_compare__("<=", value)
+
+    def __gt__(self, value: Any) -> Expression:
+        return self.__rapyer_compare__(">", value)
+
+    def __ge__(self, value: Any) -> Expression:
+        return self.__rapyer_compare__(">=", value)
+
+    def in_(self, options: Iterable[int]) -> Expression:
+        """The length is one of ``options``."""
+        return self.__rapyer_compare__("in", options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

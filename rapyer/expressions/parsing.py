@@ -8,8 +8,6 @@ column. Fields and values are checked as in expressions that are written in Pyth
 from __future__ import annotations
 
 import ast
-import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,14 +15,15 @@ from typing import Any, TypeVar
 
 from rapyer.errors import ExpressionError
 from rapyer.expressions.conditions import And, Expression, Not, Or
-from rapyer.expressions.expression import FieldReference, Model
-from rapyer.expressions.navigating import kinds
+from rapyer.expressions.expression import FieldReference, LengthReference, Model
+from rapyer.expressions.moments import MOMENTS, moment
+from rapyer.expressions.navigating import OPEN, kinds
 from rapyer.expressions.operands import Operator
+from rapyer.expressions.text import MAX_DEPTH, TOO_DEEP, ConditionText
 from rapyer.schema.of_models import model_spec
 
 T = TypeVar("T")
 
-_MAX_LENGTH = 100_000
 _OPERATORS: dict[type[ast.cmpop], Operator] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -42,20 +41,20 @@ _MIRRORED: dict[Operator, Operator] = {
     ">=": "<=",
 }
 _METHODS: tuple[Operator, ...] = ("startswith", "contains")
-_LONE_EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
-_UNFINISHED = ("=", "<", ">", " and", " or", " not", " in", "(", "[", ",")
 
 
 def parse_expression(model: Model, text: str) -> Expression:
     """The condition that ``text`` is.
 
-    Comparisons (also chained), ``and or not in``, ``is None``, ``name.startswith('x')``, a boolean field
-    by itself; texts, numbers, lists, None, True and False as values; ``address.city``,
+    Comparisons (also chained), ``and or not in``, ``is None``, ``name.startswith('x')``, ``len(tags) > 3``,
+    ``any(homes, city == 'Rome')``, ``seen > now() - days(7)`` (in UTC, at the time of the call), a boolean field by
+    itself; texts, numbers, lists, None, True and False as values; ``address.city``,
     ``settings['theme']`` and ``tags[0]`` as fields. Without ``model`` nothing is known of the fields,
     and the documents are plain JSON.
 
     Raises :class:`~rapyer.expressions.expression.ExpressionError`: one line with the column, and for a field that is
-    not there those that are.
+    not there those that are; ``error.marked`` has the text with a caret. Takes time in proportion to the text, and
+    refuses more than 100 levels of nesting.
     """
     return _Reader(model, text).expression()
 
@@ -71,37 +70,17 @@ class _Constant:
     source: str
 
 
-class _Reader:
+class _Reader(ConditionText):
     def __init__(self, model: Model, text: str) -> None:
-        self.model, self.text = model, text
+        super().__init__(text)
+        self.model = model
         self.items: dict[str, FieldReference] | None = None
         """Inside of ``any``: what its name stands for, and no other field can be named."""
+        self.inside: FieldReference | None = None
+        """Inside of ``any(items, …)``: the item, whose fields are named by themselves."""
+        self.depth = 0
 
     # -- syntax ----------------------------------------------------------------------------------
-
-    def _tree(self) -> ast.expr:
-        if len(self.text) > _MAX_LENGTH:
-            raise ExpressionError(f"the condition is longer than {_MAX_LENGTH} characters")
-        self.text = self.text.strip()
-        if not self.text:
-            raise ExpressionError(
-                "the condition is empty; an example: views >= 10 and 'new' in tags"
-            )
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return ast.parse(self.text, mode="eval").body
-        except SyntaxError as error:
-            raise ExpressionError(self._syntax_problem(error)) from None
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise ExpressionError(f"the condition cannot be read: {error}") from None
-
-    def _syntax_problem(self, error: SyntaxError) -> str:
-        lines = self.text.splitlines()
-        if (error.lineno or 1) > len(lines) or self.text.endswith(_UNFINISHED):
-            return f"column {len(self.text) + 1}: the condition ends too early"
-        hint = "; compare with ==" if _LONE_EQUALS.search(self.text) else ""
-        return f"column {error.offset or 1}: {error.msg}{hint}"
 
     def expression(self) -> Expression:
         return self._guarded(self._condition)
@@ -113,22 +92,20 @@ class _Reader:
         try:
             return read(self._tree())
         except RecursionError:
-            raise ExpressionError("the condition is nested too deeply") from None
-
-    def _refusal(
-        self, node: ast.AST, problem: str, kind: type[ExpressionError] = ExpressionError
-    ) -> ExpressionError:
-        # the offset counts the bytes of the line
-        line = self.text.splitlines()[getattr(node, "lineno", 1) - 1].encode()
-        column = len(line[: getattr(node, "col_offset", 0)].decode("utf-8", "replace")) + 1
-        return kind(f"column {column}: {problem}")
-
-    def _source(self, node: ast.AST) -> str:
-        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+            raise ExpressionError(TOO_DEEP) from None
 
     # -- conditions ------------------------------------------------------------------------------
 
     def _condition(self, node: ast.expr) -> Expression:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._refusal(node, TOO_DEEP)
+        try:
+            return self._condition_of(node)
+        finally:
+            self.depth -= 1
+
+    def _condition_of(self, node: ast.expr) -> Expression:
         match node:
             case ast.BoolOp(op=ast.And(), values=values):
                 return And(tuple(self._condition(value) for value in values))
@@ -159,6 +136,8 @@ class _Reader:
         return links[0] if len(links) == 1 else And(links)
 
     def _link(self, operator: ast.cmpop, left: Any, right: Any, node: ast.expr) -> Expression:
+        if isinstance(left, LengthReference) or isinstance(right, LengthReference):
+            return self._of_length(operator, left, right, node)
         fields = isinstance(left, FieldReference), isinstance(right, FieldReference)
         if not any(fields):
             raise self._refusal(node, "a comparison needs a field on one of its sides")
@@ -177,6 +156,26 @@ class _Reader:
         if fields[0]:
             return self._compared(left, sign, right, node)
         return self._compared(right, _MIRRORED[sign], left, node)
+
+    def _of_length(self, operator: ast.cmpop, left: Any, right: Any, node: ast.expr) -> Expression:
+        """``len(field) > 3``, with the length on either side."""
+        if isinstance(left, LengthReference):
+            length, other = left, right
+        else:
+            length, other = right, left
+        wanted: Operator | None
+        if isinstance(operator, ast.In | ast.NotIn):
+            wanted = "in" if length is left else None
+        else:
+            wanted = _OPERATORS.get(type(operator))
+            wanted = wanted if length is left or wanted is None else _MIRRORED[wanted]
+        if wanted is None or not isinstance(other, _Constant):
+            raise self._refusal(node, f"{length!r} is compared with a whole number")
+        try:
+            found = length.__rapyer_compare__(wanted, other.value)
+        except ExpressionError as error:
+            raise self._refusal(node, str(error), type(error)) from None
+        return Not(found) if isinstance(operator, ast.NotIn) else found
 
     def _compared(
         self, field: FieldReference, operator: Operator, operand: Any, node: ast.expr
@@ -207,16 +206,18 @@ class _Reader:
         ):
             raise self._refusal(
                 node,
-                "no functions here, but field.startswith('…'), field.contains('…') and "
-                "any(item.name == '…' for item in field)",
+                "no functions here, but field.startswith('…'), field.contains('…'), len(field), "
+                "any(field, name == '…'), any(item.name == '…' for item in field), now() and days(7)",
             )
         field = self._field(function.value)
         operator: Operator = "startswith" if function.attr == "startswith" else "contains"
         return self._compared(field, operator, self._operand(node.args[0]), node)
 
     def _any(self, node: ast.Call) -> Expression:
-        """``any(home.city == 'Rome' for home in homes if home.zip > 5)``."""
+        """``any(home.city == 'Rome' for home in homes if home.zip > 5)``, or ``any(homes, city == 'Rome')``."""
         match node:
+            case ast.Call(args=[items, wanted], keywords=[]):
+                return self._any_inside(node, self._field(items), wanted)
             case ast.Call(
                 args=[
                     ast.GeneratorExp(
@@ -233,7 +234,9 @@ class _Reader:
                 field = self._field(items)
             case _:
                 raise self._refusal(
-                    node, "any is written as any(item.name == '…' for item in field)"
+                    node,
+                    "any is written as any(field, name == '…'), where item is the item itself, or as "
+                    "any(item.name == '…' for item in field)",
                 )
 
         def condition(item: FieldReference) -> Expression:
@@ -245,10 +248,29 @@ class _Reader:
                 self.items = outer
             return parts[0] if len(parts) == 1 else And(parts)
 
+        return self._any_of(node, field, condition)
+
+    def _any_inside(self, node: ast.Call, field: FieldReference, wanted: ast.expr) -> Expression:
+        def condition(item: FieldReference) -> Expression:
+            outer = self.inside, self.items
+            self.inside, self.items = item, None
+            try:
+                return self._condition(wanted)
+            finally:
+                self.inside, self.items = outer
+
+        return self._any_of(node, field, condition)
+
+    def _any_of(
+        self,
+        node: ast.Call,
+        field: FieldReference,
+        condition: Callable[[FieldReference], Expression],
+    ) -> Expression:
         try:
             return FieldReference.any(field, condition)
         except ExpressionError as error:
-            if str(error).startswith("column "):
+            if error.column is not None:
                 raise
             raise self._refusal(node, str(error), type(error)) from None
 
@@ -261,9 +283,17 @@ class _Reader:
 
     # -- operands --------------------------------------------------------------------------------
 
-    def _operand(self, node: ast.expr) -> FieldReference | _Constant:
+    def _operand(self, node: ast.expr) -> FieldReference | LengthReference | _Constant:
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self._field(node)
+        match node:
+            case ast.Call(func=ast.Name(id="len"), args=[inner], keywords=[]):
+                try:
+                    return FieldReference.len(self._field(inner))
+                except ExpressionError as error:
+                    if error.column is not None:
+                        raise
+                    raise self._refusal(node, str(error), type(error)) from None
         return _Constant(self._value(node), self._source(node))
 
     def _value(self, node: ast.expr) -> Any:
@@ -280,6 +310,12 @@ class _Reader:
                 names = [self._value(key) for key in keys if key is not None]
                 if all(isinstance(name, str | int | float | None) for name in names):
                     return dict(zip(names, [self._value(value) for value in values], strict=True))
+            case ast.Call() | ast.BinOp():
+                found = moment(node)
+                if found is None:
+                    problem = f"{self._source(node)!r} is neither a field nor a value; {MOMENTS}"
+                    raise self._refusal(node, problem)
+                return found
             case ast.Name(id=name):
                 raise self._refusal(
                     node, f"{name!r} is a field, a value is needed here; quote text: '{name}'"
@@ -300,6 +336,8 @@ class _Reader:
         raise self._refusal(node, f"{self._source(node)!r} is not a field")
 
     def _root(self, node: ast.expr, name: str) -> FieldReference:
+        if self.inside is not None and (self.items is None or name not in self.items):
+            return self._root_inside(node, name, self.inside)
         if self.items is not None:
             if name not in self.items:
                 raise self._refusal(
@@ -310,6 +348,17 @@ class _Reader:
             return FieldReference.untyped(name)
         start = FieldReference(self.model, (), (model_spec(self.model),))
         return self._below(node, start, name)
+
+    def _root_inside(self, node: ast.expr, name: str, item: FieldReference) -> FieldReference:
+        """A field of the item by its name; ``item`` is the item itself, unless it is known to have such a field."""
+        if name == "item" and kinds(item.__rapyer_parts__()[2]) <= {*OPEN}:
+            return item
+        try:
+            return item[name]
+        except ExpressionError as error:
+            if name == "item":
+                return item
+            raise self._refusal(node, str(error), type(error)) from None
 
     def _below(self, node: ast.expr, field: FieldReference, segment: Any) -> FieldReference:
         try:

@@ -25,6 +25,15 @@ def register(model: type[ModelClass]) -> None:
     _forget_prefixes(None)
 
 
+def forget(model: type[ModelClass]) -> None:
+    """Take ``model`` out, which was defined to be tried alone."""
+    entry = (model.__module__, model.__qualname__)
+    reference = _models.get(entry)
+    if reference is not None and reference() is model:
+        del _models[entry]
+        _forget_prefixes(None)
+
+
 def _forget_prefixes(_: object) -> None:
     longer_prefixes.cache_clear()
     every_prefix.cache_clear()

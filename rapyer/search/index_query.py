@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rapyer.expressions.conditions import And, AnyOf, Comparison, Expression, Not, Or
+from rapyer.expressions.conditions import And, AnyOf, Comparison, Expression, Length, Not, Or
 from rapyer.expressions.operands import Operator
 from rapyer.expressions.place import Place
 from rapyer.fields import SafeLoadMark, has_mark
@@ -75,7 +75,7 @@ class Query:
             return self._text(expression.part, not negated)
         if isinstance(expression, Comparison):
             return self._comparison(expression, negated)
-        if isinstance(expression, AnyOf):
+        if isinstance(expression, AnyOf | Length):
             return None
         assert isinstance(expression, And | Or)
         parts = [self._text(part, negated) for part in expression.parts]

@@ -6,9 +6,11 @@ The only place that opens the guard, and the only one that sends a plan.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rapyer_cli.change.asking import ask_before
+from rapyer_cli.change.describing import described, summary
+from rapyer_cli.change.storing import end_records
 from rapyer_cli.failures import CliError, ConnectionRefused, Refused, ValueRefused, failure_of
 from rapyer_cli.language.grammar import Invocation
 from rapyer_cli.render.shapes import Changed, Shape
@@ -17,18 +19,27 @@ from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
     from rapyer.batch.batch import Batch
-    from rapyer.connections import Command
     from rapyer_cli.session.plan import Plan
 
 _KEPT_FOR_UNDO = 50
-_LONGEST_IN_JOURNAL = 2000
+_LONGEST_CHANGE = 300
 
 
 async def run(session: Session, invocation: Invocation) -> int:
     """Run one line and show what it gives; returns its exit code (0 unless the verb gave another)."""
-    verb = invocation.verb
     session.read.clear()
     session.drifted.clear()
+    outcome = "interrupted"
+    try:
+        code = await _run(session, invocation)
+        outcome = "done"
+    finally:
+        end_records(session, outcome)
+    return code
+
+
+async def _run(session: Session, invocation: Invocation) -> int:
+    verb = invocation.verb
     if verb.changes(invocation) and not invocation.flag("dry_run"):
         refuse_if_read_only(session)
     if verb.connects:
@@ -45,7 +56,13 @@ async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int
     if isinstance(outcome, Ended):
         code, outcome = outcome.code, outcome.shape
     shape: Shape | None
-    if _is_plan(outcome):
+    if _is_a(outcome, "rapyer_cli.session.plan_many", "ManyPlan"):
+        from rapyer_cli.change.many import carry_out_many
+
+        outcome = await carry_out_many(session, outcome, invocation)
+        if isinstance(outcome, Ended):
+            code, outcome = outcome.code, outcome.shape
+    if _is_a(outcome, "rapyer_cli.session.plan", "Plan"):
         shape = await carry_out(session, outcome, invocation)
     else:
         shape = outcome
@@ -125,36 +142,14 @@ async def confirm(session: Session, plan: Plan, invocation: Invocation) -> None:
     Raises :class:`Refused` when the answer is no or nobody can be asked.
     """
     if plan.effect == "destructive":
-        await _ask_before(
+        await ask_before(
             session, invocation, plan.question or f"{plan.verb} {', '.join(plan.keys)}?"
         )
 
 
-async def _ask_before(session: Session, invocation: Invocation, question: str) -> None:
-    if invocation.flag("yes"):
-        return
-    environment = session.environment
-    if session.ask is None and not environment.interactive:
-        raise Refused(
-            f"{question.rstrip('?')}: this needs --yes where nobody can be asked; nothing was sent"
-        )
-    ask = session.ask or environment.ask
-    answer = await ask(f"{question} [y/N] ")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise Refused("not confirmed; nothing was sent")
-
-
 async def send(session: Session, plan: Plan) -> Changed:
     """Apply ``plan`` in one atomic step, journal it, and remember it for ``undo``."""
-    entry = {
-        "server": redacted(session),
-        "verb": plan.verb,
-        "commands": [cut(command, _LONGEST_IN_JOURNAL) for command in plan.batch.commands()],
-        "places": [
-            {"key": touch.key, "path": list(touch.path), "before": json_or_null(touch.before)}
-            for touch in plan.touches
-        ],
-    }
+    entry = described(session, plan)
     try:
         async with session.bound(refresh_ttl=True):
             with session.guard.writing():
@@ -174,9 +169,9 @@ async def send(session: Session, plan: Plan) -> Changed:
         touch.after = touch.look()
     for note in plan.notes:
         session.environment.note(note)
-    session.journal.write({**entry, "outcome": "done"})
-    _remember(session, plan)
-    return Changed(plan.documents(), plan.result(), plan.read_result is not None)
+    changed = Changed(plan.documents(), plan.result(), plan.read_result is not None)
+    _remember(session, plan, {**entry, "outcome": "done"}, changed)
+    return changed
 
 
 async def commit_transaction(session: Session, invocation: Invocation) -> Changed | None:
@@ -229,60 +224,34 @@ async def _server_run(session: Session) -> bytes | None:
 
 async def confirm_bulk(session: Session, invocation: Invocation, what: str) -> None:
     """Ask before many documents are overwritten. Raises :class:`Refused` as :func:`confirm` does."""
-    await _ask_before(session, invocation, f"{what}?")
+    await ask_before(session, invocation, f"{what}?")
 
 
-async def send_many(session: Session, verb: str, commands: Sequence[Command]) -> list[Any]:
-    """Send commands in one write, each for itself, and journal them; error replies are in their place.
+def _remember(session: Session, plan: Plan, entry: dict[str, Any], changed: Changed) -> None:
+    """Journal what was done with what takes it back, and keep that for ``undo`` in this sitting."""
+    from rapyer_cli.session.plan import Done, Recorded
 
-    Only for bulk verbs whose documents do not depend on each other.
-    """
-    from rapyer_cli.reading.commands import send_all
-
-    if not commands:
-        return []
-    entry = {"server": redacted(session), "verb": verb, "keys": [text_of(c[1]) for c in commands]}
-    try:
-        with session.guard.writing():
-            replies = await send_all(await session.client(), commands)
-    except BaseException as error:
-        session.journal.write({**entry, "outcome": failure_of(error).message})
-        raise
-    session.journal.write({**entry, "outcome": "done"})
-    return replies
-
-
-def text_of(word: bytes | str | int) -> str:
-    """A word of a command for the journal."""
-    return word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word)
+    done = Done(plan.verb, [Recorded.of(touch) for touch in plan.touches], plan.lifetime)
+    if done.lifetime is not None:
+        entry["lifetime"] = list(done.lifetime)
+    undone = plan.undoes
+    if undone is not None:
+        entry["undoes"] = undone.number
+        session.done[:] = [
+            kept
+            for kept in session.done
+            if kept is not undone and (kept.number is None or kept.number != undone.number)
+        ]
+    entry["changes"] = [cut(line, _LONGEST_CHANGE) for line in summary(plan, changed)]
+    done.number = session.journal.write(entry, [list(place) for place in done.places])
+    if undone is None:
+        session.done.append(done)
+        del session.done[:-_KEPT_FOR_UNDO]
 
 
-def redacted(session: Session) -> str:
-    """The server's URL without its password."""
-    from rapyer.connections import redact_url
-
-    return str(redact_url(session.server.url))
-
-
-def json_or_null(value: Any) -> Any:
-    """``value`` for the journal; what was not there is null."""
-    from rapyer_cli.render.differences import MISSING
-
-    return None if value is MISSING else value
-
-
-def _remember(session: Session, plan: Plan) -> None:
-    from rapyer_cli.session.plan import Done
-
-    if plan.undoes is not None:
-        session.done.remove(plan.undoes)
-        return
-    session.done.append(Done(plan.verb, plan.touches, plan.lifetime))
-    del session.done[:-_KEPT_FOR_UNDO]
-
-
-def _is_plan(outcome: Any) -> bool:
+def _is_a(outcome: Any, module: str, name: str) -> bool:
+    """Whether ``outcome`` is of a class whose module only some verbs import."""
     import sys
 
-    module = sys.modules.get("rapyer_cli.session.plan")
-    return module is not None and isinstance(outcome, module.Plan)
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(outcome, vars(loaded)[name])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import UsageError, ValueRefused, validation_lines
 from rapyer_cli.language.grammar import Invocation
-from rapyer_cli.language.values import assignments_of, text_given, typed
+from rapyer_cli.language.values import Assignment, assignments_of, text_given, typed
+from rapyer_cli.render.text import json_text
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
@@ -45,12 +47,15 @@ def _model_document(
 
     spec = model_spec(model)
     values: dict[str, Any] = {}
-    for assignment in assignments_of(invocation.texts("assignments")):
+    words, given = _whole_document(session, invocation)
+    for assignment in [*given, *assignments_of(words)]:
         if assignment.name not in spec.field_names():
             raise UsageError(
                 f"{name} has no field {assignment.name!r}; it has: {', '.join(spec.field_names())}"
             )
-        text = text_given(assignment.text, session.environment)
+        text = assignment.text
+        if assignment not in given:
+            text = text_given(text, session.environment)
         as_json = assignment.is_json or invocation.flag("json")
         field = spec.child(assignment.name)
         values[assignment.name] = typed(field, text, f"{name}/{assignment.name}", as_json=as_json)
@@ -75,12 +80,39 @@ def _raw_document(session: Session, invocation: Invocation, key: str) -> Any:
     from rapyer.schema.spec import any_spec
 
     values: dict[str, Any] = {}
-    for assignment in assignments_of(invocation.texts("assignments")):
-        text = text_given(assignment.text, session.environment)
+    words, given = _whole_document(session, invocation)
+    for assignment in [*given, *assignments_of(words)]:
+        text = assignment.text
+        if assignment not in given:
+            text = text_given(text, session.environment)
         where = f"{key}/{assignment.name}"
         as_json = assignment.is_json or invocation.flag("json")
         values[assignment.name] = typed(any_spec(), text, where, as_json=as_json)
     return RawDocument(key, values)
+
+
+def _whole_document(session: Session, invocation: Invocation) -> tuple[list[str], list[Assignment]]:
+    """The assignments among the words, and those that a JSON object after ``-`` or ``@file`` stands for."""
+    words = invocation.texts("assignments")
+    if not words or not (words[0] == "-" or (words[0].startswith("@") and "=" not in words[0])):
+        return words, []
+    text = text_given(words[0], session.environment)
+    source = "standard input" if words[0] == "-" else words[0][1:]
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ValueRefused(f"{source} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueRefused(
+            f'{source} is not a JSON object, such as {{"title": "x"}}; \'import\' takes several documents'
+        )
+    names = {assignment.name for assignment in assignments_of(words[1:])}
+    given = [
+        Assignment(name, json_text(value), True)
+        for name, value in data.items()
+        if name not in names
+    ]
+    return words[1:], given
 
 
 def _missing(error: Any, spec: ValueSpec, name: str) -> str:

@@ -94,10 +94,27 @@ class _Engine:
             self._offer_kind(pending.kind, partial, pending.choices, verb, positional)
         elif (partial.startswith("-") and not literal and len(partial) > 1) or partial == "--":
             self._offer_options(verb, partial)
-        else:
+        elif not self._offer_clause(verb, positional, partial):
             argument = _argument_at(verb, len(positional))
             if argument is not None:
                 self._offer_kind(argument.kind, partial, argument.choices, verb, positional)
+
+    def _offer_clause(self, verb: Verb, positional: Sequence[str], partial: str) -> bool:
+        """Offer what goes on after ``MODEL where …``; whether nothing else can stand here."""
+        if not verb.clauses or not positional or positional[0] not in self.knowledge.models:
+            return False
+        if len(positional) == 1:
+            self._offer(("where",), partial, "a condition follows")
+            return bool(self.found.candidates) or "condition" in {a.name for a in verb.arguments}
+        if positional[1] != "where":
+            return False
+        if "set" in verb.clauses and "set" in positional[3:]:
+            self._offer_assignments(positional[0], partial)
+            return True
+        if "set" in verb.clauses and len(positional) > 2:
+            self._offer(("set",), partial, "field=value follows")
+        self._offer_expression(positional[0], partial)
+        return True
 
     def _read(self, words: list[str]) -> tuple[Verb | None, list[str], Option | None, bool]:
         verb: Verb | None = None

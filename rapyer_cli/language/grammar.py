@@ -78,6 +78,8 @@ class Verb(NamedTuple):
     details: str = ""
     connects: bool = True
     only_looks: Callable[[Invocation], bool] | None = None
+    clauses: tuple[str, ...] = ()
+    """The words that may follow a model: ``where``, before a condition, and ``set``, before assignments."""
 
     def changes(self, invocation: Invocation) -> bool:
         """Whether this line could change something."""

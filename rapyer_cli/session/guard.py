@@ -124,6 +124,12 @@ _CONTAINERS = frozenset(
     ]
 )
 
+
+def is_neutral(name: str) -> bool:
+    """Whether a command concerns the connection or the server's state of mind, never data."""
+    return name in _NEUTRAL
+
+
 AskFlags = Callable[[str], Awaitable[frozenset[str] | None]]
 
 

@@ -20,6 +20,7 @@ from rapyer_cli.language.grammar import Effect
 from rapyer_cli.render.differences import MISSING, Difference, differences
 from rapyer_cli.render.shapes import ChangedDocument
 from rapyer_cli.render.text import cut, readable
+from rapyer_cli.session.delta import Delta, delta, digest_of
 
 if TYPE_CHECKING:
     from rapyer.models.places import Place
@@ -130,13 +131,51 @@ class Lifetime(NamedTuple):
     after: float | None
 
 
+class Recorded(NamedTuple):
+    """One place as a change left it, and what leads back: all that ``undo`` needs, in this process or another.
+
+    ``plain`` says that the document was taken as plain JSON, ``digest`` is that of the value after, as the document
+    had it then.
+    """
+
+    key: str
+    path: tuple[str | int, ...]
+    change: Delta
+    digest: str
+    ttl: float | None = None
+    plain: bool = False
+
+    @classmethod
+    def of(cls, touch: Touch) -> Recorded:
+        """What to keep of a touch that was carried out."""
+        from rapyer.models.raw import RawDocument
+
+        return cls(
+            touch.key,
+            touch.path,
+            delta(touch.before, touch.after),
+            digest_of(touch.after),
+            touch.ttl,
+            isinstance(touch.document, RawDocument),
+        )
+
+    @classmethod
+    def read(cls, kept: Sequence[Any]) -> Recorded:
+        """From its JSON in the journal."""
+        key, path, *rest = kept
+        return cls(key, tuple(path), *rest)
+
+
 @dataclass(slots=True)
 class Done:
-    """A plan that was carried out, kept for ``undo``."""
+    """A change that was carried out, as ``undo`` needs it. ``number`` is its entry in the journal, if it has one."""
 
     verb: str
-    touches: list[Touch]
+    places: list[Recorded]
     lifetime: Lifetime | None = None
+    number: int | None = None
+    many: bool = False
+    """Whether it is a change of many documents, whose places are in the journal alone."""
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rapyer_cli.modules import Models
     from rapyer_cli.reading.drift import Problems
     from rapyer_cli.session.guard import Guard
-    from rapyer_cli.session.journal import Journal
+    from rapyer_cli.session.journal import Journal, Record
     from rapyer_cli.session.plan import Done, Transaction
 
 
@@ -47,7 +47,8 @@ class Session:
     """State shared by the lines of one sitting.
 
     ``all_verbs`` gives the verbs that lines may use, ``done`` are the changes that ``undo`` can take back,
-    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them.
+    ``read`` is the stored text of the documents that the current line has read, ``drifted`` what does not fit in them,
+    ``records`` and ``stored`` where the line journals what it stores, and how many documents that are, by verb.
     """
 
     environment: Environment
@@ -60,6 +61,8 @@ class Session:
     drifted: dict[str, Problems] = field(default_factory=dict)
     transaction: Transaction | None = None
     done: list[Done] = field(default_factory=list)
+    records: dict[str, Record | None] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
     ask: Callable[[str], Awaitable[str]] | None = None
     _settings: Settings | None = None
     _server: Server | None = None
@@ -209,6 +212,15 @@ class Session:
             raise ConnectionRefused(
                 f"the URL of {self.server.source} is not understood: {error}"
             ) from None
+
+    def beside(self, server: str) -> Session:
+        """A session on another server, named by a profile or a URL, with the same models; close it afterwards."""
+        url, profile = (server, None) if "://" in server else (None, server)
+        other = Session(
+            self.environment, self.all_verbs, self.choices._replace(url=url, profile=profile)
+        )
+        other.ask, other._settings, other._models = self.ask, self.settings, self.models
+        return other
 
     async def use(self, choices: Choices) -> None:
         """Go on with another server: the client is closed, the queue dropped, the place is the root."""

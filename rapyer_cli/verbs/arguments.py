@@ -17,3 +17,11 @@ LIMIT = Option("limit", ("--limit",), "show at most so many", Kind.NUMBER)
 
 LOOK_EXITS = (Exit.NOT_FOUND, Exit.MODELS)
 CHANGE_EXITS = (Exit.NOT_FOUND, Exit.INVALID, Exit.REFUSED, Exit.MODELS)
+
+ANEW = Option("anew", ("--anew",), "begin a change of many anew that was interrupted")
+MANY_DETAILS = (
+    "MODEL where EXPRESSION changes every document that fulfils the condition: a sample and the number are "
+    "shown and you are asked (--yes where nobody can be). Each is compared and set in one step; what others "
+    "change meanwhile is skipped and counted. Interrupted, the same line again goes on; one undo takes all of "
+    "it back. where True means every document."
+)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
 from rapyer_cli.language.values import assignments_of, text_given, typed
-from rapyer_cli.verbs.arguments import ASSIGNMENTS, CHANGE_EXITS, TARGET
+from rapyer_cli.verbs.arguments import ANEW, ASSIGNMENTS, CHANGE_EXITS, MANY_DETAILS, TARGET
 
 if TYPE_CHECKING:
     from rapyer.models.places import Place
@@ -79,8 +79,28 @@ def value_for(place: Place, text: str, where: str, *, as_json: bool) -> Any:
     return typed(place.spec, text, where, as_json=as_json)
 
 
-async def update(session: Session, invocation: Invocation) -> Plan:
-    """Plan to set several fields of a document, or entries of a dict, in one step."""
+async def update(session: Session, invocation: Invocation) -> Any:
+    """Plan to set several fields of a document, or entries of a dict, in one step; or of many documents."""
+    from rapyer_cli.language.conditions import condition_and_settings, is_where
+
+    if is_where(invocation.texts("assignments")):
+        from rapyer_cli.change.update_many import plan_update_many
+
+        condition, settings = condition_and_settings(
+            invocation.texts("assignments"), "update MODEL where EXPRESSION set FIELD=VALUE…"
+        )
+        return await plan_update_many(
+            session,
+            invocation.text("target"),
+            condition,
+            settings,
+            as_json=invocation.flag("json"),
+            anew=invocation.flag("anew"),
+        )
+    return await _update_one(session, invocation)
+
+
+async def _update_one(session: Session, invocation: Invocation) -> Plan:
     from rapyer.models.places import resolve
     from rapyer_cli.change.execute import batch_for
     from rapyer_cli.session.plan import plan_change
@@ -129,8 +149,21 @@ async def _is_assignment(session: Session, word: str) -> bool:
         return True
 
 
-async def delete(session: Session, invocation: Invocation) -> Plan:
-    """Plan to delete a document, a dict entry or a list item."""
+async def delete(session: Session, invocation: Invocation) -> Any:
+    """Plan to delete a document, a dict entry or a list item; or many documents."""
+    words = invocation.texts("condition")
+    if words:
+        from rapyer_cli.change.update_many import plan_delete_many
+        from rapyer_cli.language.conditions import condition_of
+
+        text = condition_of(words, "del MODEL where EXPRESSION")
+        return await plan_delete_many(
+            session, invocation.text("target"), text, anew=invocation.flag("anew")
+        )
+    return await _delete_one(session, invocation)
+
+
+async def _delete_one(session: Session, invocation: Invocation) -> Plan:
     from rapyer.models.places import resolve
     from rapyer_cli.change.execute import batch_for
     from rapyer_cli.reading.many import ttls_of
@@ -204,7 +237,9 @@ VERBS = (
         examples=(
             "new BlogPost title='Hello world' views=5",
             "new BlogPost:42 title=Hello tags:='[\"a\"]'",
+            "new BlogPost - < post.json",
         ),
+        details="- in place of the first field=value reads a JSON object from standard input, @file from a file.",
         effect="write",
         exits=CHANGE_EXITS,
     ),
@@ -227,28 +262,44 @@ VERBS = (
     ),
     Verb(
         "update",
-        "set several fields of a document in one step",
+        "set several fields of a document in one step, or of many documents",
         "change",
         update,
         arguments=(TARGET, ASSIGNMENTS),
+        options=(ANEW,),
         examples=(
             "update BlogPost:42 title='New title' views:=0",
             "update BlogPost:42/settings theme=dark",
+            "update BlogPost where 'views >= 10' set status=live tags+=hot views-=1",
         ),
         aliases=("aupdate",),
         effect="write",
         exits=CHANGE_EXITS,
+        details=MANY_DETAILS,
+        clauses=("where", "set"),
     ),
     Verb(
         "del",
-        "delete a document, a dict entry or a list item",
+        "delete a document, a dict entry or a list item, or many documents",
         "change",
         delete,
-        arguments=(TARGET,),
-        examples=("del BlogPost:42 --yes", "del BlogPost:42/tags/0"),
+        arguments=(
+            TARGET,
+            Argument(
+                "condition", Kind.EXPRESSION, "after a model: where EXPRESSION", False, many=True
+            ),
+        ),
+        options=(ANEW,),
+        examples=(
+            "del BlogPost:42 --yes",
+            "del BlogPost:42/tags/0",
+            "del BlogPost where \"status == 'draft' and views == 0\"",
+        ),
         aliases=("delete", "adelete"),
         effect="destructive",
         exits=CHANGE_EXITS,
+        details=MANY_DETAILS,
+        clauses=("where",),
     ),
     Verb(
         "toggle",

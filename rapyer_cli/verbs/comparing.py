@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.exits import Exit
-from rapyer_cli.failures import NotFound, ValueRefused, one_line
-from rapyer_cli.language.grammar import Argument, Invocation, Kind, Verb
+from rapyer_cli.failures import NotFound, UsageError, ValueRefused, one_line
+from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.shapes import Compared, Ended
 from rapyer_cli.verbs.arguments import LOOK_EXITS
 
@@ -19,6 +19,13 @@ async def diff(session: Session, invocation: Invocation) -> Ended:
     """Compare two values; exit code 1 when they differ."""
     from rapyer_cli.render.differences import differences
 
+    other = invocation.text("other")
+    if other is not None:
+        from rapyer_cli.verbs.comparing_servers import diff_servers
+
+        return await diff_servers(session, invocation, other)
+    if invocation.text("right") is None:
+        raise UsageError("diff takes two targets, or one and --with PROFILE")
     left, right = invocation.text("left") or "", invocation.text("right") or ""
     found = tuple(differences(await _value(session, left), await _value(session, right)))
     return Ended(Compared(left, right, found), Exit.FAILED if found else Exit.DONE)
@@ -61,15 +68,31 @@ def _of_file(session: Session, text: str) -> Any:
 VERBS = (
     Verb(
         "diff",
-        "show what differs between two documents, places or files",
+        "show what differs between documents, places, files or servers",
         "look",
         diff,
         arguments=(
             Argument("left", Kind.TARGET, "a document or place, @file, or - for standard input"),
-            Argument("right", Kind.TARGET, "a document or place, @file, or - for standard input"),
+            Argument(
+                "right", Kind.TARGET, "a document or place, @file, or - for standard input", False
+            ),
         ),
-        examples=("diff BlogPost:42 BlogPost:43", "diff BlogPost:42 @backup.json"),
+        options=(
+            Option(
+                "other",
+                ("--with",),
+                "compare with the same on this server",
+                Kind.PROFILE,
+                metavar="PROFILE",
+            ),
+        ),
+        examples=(
+            "diff BlogPost:42 BlogPost:43",
+            "diff BlogPost:42 @backup.json",
+            "diff BlogPost --profile live --with staging",
+        ),
         exits=LOOK_EXITS,
-        details="The exit code is 0 when they are the same and 1 when they differ.",
+        details="With --with PROFILE (or a URL), a model, a document or a place of the server in force is compared "
+        "with the same there. The exit code is 0 when they are the same and 1 when they differ.",
     ),
 )

@@ -26,6 +26,11 @@ _CHUNK = 200
 async def export(session: Session, invocation: Invocation) -> None:
     """Write documents as JSON lines to a file or standard output."""
     from rapyer_cli.render.progress import progress
+    from rapyer_cli.verbs.export_files import export_files, is_for_files
+
+    if is_for_files(invocation.texts("targets"), invocation.text("to")):
+        await export_files(session, invocation, documents_of)
+        return
 
     names = invocation.texts("targets")
     addresses = [session.address(name) for name in names] or [Address()]
@@ -52,7 +57,7 @@ async def export(session: Session, invocation: Invocation) -> None:
 
 async def _lines(session: Session, addresses: list[Address], known: set[str]) -> AsyncIterator[str]:
     chunk: list[tuple[str, bytes]] = []
-    async for key, text in _documents(session, addresses):
+    async for key, text in documents_of(session, addresses):
         if key in known:
             continue
         known.add(key)
@@ -65,9 +70,10 @@ async def _lines(session: Session, addresses: list[Address], known: set[str]) ->
         yield line
 
 
-async def _documents(
+async def documents_of(
     session: Session, addresses: list[Address]
 ) -> AsyncIterator[tuple[str, bytes]]:
+    """Key and stored text of the documents of models, and of single ones."""
     from rapyer.errors import KeyNotFound
     from rapyer_cli.reading.many import stored_texts, texts_of
     from rapyer_cli.session.resolve import require_known
@@ -140,12 +146,16 @@ def _keys_in(path: Path) -> set[str]:
 VERBS = (
     Verb(
         "export",
-        "write documents as JSON lines",
+        "write documents as JSON lines, CSV or Parquet",
         "many",
         export,
         arguments=(
             Argument(
-                "targets", Kind.TARGET, "models or documents; everything without", False, many=True
+                "targets",
+                Kind.TARGET,
+                "models or documents; everything without; or MODEL where EXPRESSION",
+                False,
+                many=True,
             ),
         ),
         options=(
@@ -158,8 +168,16 @@ VERBS = (
             ),
             Option("resume", ("--resume",), "add to the file what is missing in it"),
         ),
-        examples=("export BlogPost > posts.jsonl", "export --to all.jsonl --resume"),
+        examples=(
+            "export BlogPost > posts.jsonl",
+            "export --to all.jsonl --resume",
+            "export BlogPost where \"status == 'live'\" --to live.csv",
+        ),
         exits=(*LOOK_EXITS, Exit.FAILED),
-        details='Each line is {"key": …, "ttl": seconds or null, "value": the document}, exactly as stored.',
+        details='Each line is {"key": …, "ttl": seconds or null, "value": the document}, exactly as stored. '
+        "MODEL where EXPRESSION writes what fulfils the condition. A FILE that ends in .csv or .parquet gets a row "
+        "for each document of one model: its key and its fields, what is nested as JSON; .gz packs it. Parquet "
+        "needs pyarrow (the extra rapyer[parquet]).",
+        clauses=("where",),
     ),
 )

@@ -235,7 +235,7 @@ _EXPRESSION = Argument(
 )
 _DETAILS = (
     "Conditions are read, never executed: == != < <= > >=, and or not in, field.startswith('x'), "
-    "nested fields as address.city and settings['theme'], None, True, False, numbers, texts in quotes."
+    "len(tags) > 3, any(items, n > 3) ('item' is the item itself), seen > now() - days(7) (in UTC), nested fields as address.city and settings['theme'], None, True, False, numbers, texts in quotes."
 )
 
 VERBS = (

@@ -182,7 +182,7 @@ def _entry(session: Session, line: bytes, number: int) -> Entry:
 
 async def _store(session: Session, chunk: list[Entry], tally: Tally, *, replace: bool) -> None:
     from rapyer.keyspace.spelling import as_sent
-    from rapyer_cli.change.execute import send_many
+    from rapyer_cli.change.storing import send_many
     from rapyer_cli.reading.many import texts_of
 
     commands: list[tuple[bytes | str | int, ...]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rapyer_cli.failures import UsageError
@@ -23,7 +23,25 @@ _WAIT_SECONDS = 0.5
 
 
 async def get(session: Session, invocation: Invocation) -> Shape:
-    """Show a document or a place inside one."""
+    """Show a document or a place inside one; a key of another Redis type as it is."""
+    return await _or_another_type(_get, session, invocation)
+
+
+async def _or_another_type(
+    look: Callable[[Session, Invocation], Awaitable[Shape]],
+    session: Session,
+    invocation: Invocation,
+) -> Shape:
+    try:
+        return await look(session, invocation)
+    except Exception as error:
+        from rapyer_cli.verbs.other_types import shown_instead
+
+        whole = goes_to_a_pipe(session, invocation) or invocation.flag("all")
+        return await shown_instead(session, invocation, error, whole=whole)
+
+
+async def _get(session: Session, invocation: Invocation) -> Shape:
     from rapyer_cli.knowledge.describing import shown_value
 
     as_stored = await _place_as_stored(session, invocation)
@@ -99,15 +117,32 @@ async def read_at(session: Session, address: Address) -> tuple[Any, ValueSpec]:
 
 
 async def ls(session: Session, invocation: Invocation) -> Shape:
-    """List what is below a target."""
+    """List what is below a target; a key of another Redis type as it is."""
+    return await _or_another_type(_ls, session, invocation)
+
+
+async def _ls(session: Session, invocation: Invocation) -> Shape:
     address = await address_at(session, invocation.text("target"))
     if address.is_root:
         return await _list_models(session, invocation)
     if address.is_model and (
         session.models.named(address.name) or not await _is_key(session, address)
     ):
-        return await _list_documents(session, invocation, address)
+        return await _others_alone(session, invocation, address) or await _list_documents(
+            session, invocation, address
+        )
     return await _list_entries(session, invocation, address)
+
+
+async def _others_alone(session: Session, invocation: Invocation, address: Address) -> Table | None:
+    """The keys of other types below a name that no model and no document has; None where it is no such name."""
+    from rapyer_cli.reading.many import some_keys_of
+    from rapyer_cli.verbs.other_types import keys_below
+
+    if session.models.named(address.name) is not None:
+        return None
+    keys, more = await some_keys_of(await session.client(), address.name, "", 1)
+    return None if keys or more else await keys_below(session, invocation, address)
 
 
 async def tree(session: Session, invocation: Invocation) -> Shape:

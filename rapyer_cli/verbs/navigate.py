@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rapyer_cli.failures import CliError, NotFound, UsageError
 from rapyer_cli.language.addresses import ROOT, Address
 from rapyer_cli.language.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
@@ -74,25 +72,6 @@ async def discard(session: Session, invocation: Invocation) -> Shape:
     transaction.batch.discard()
     session.transaction = None
     return Lines((f"dropped {len(transaction.plans)} queued",))
-
-
-async def undo(session: Session, invocation: Invocation) -> Any:
-    """Restore what the last change replaced."""
-    from rapyer_cli.change.undo import plan_undo
-
-    if session.transaction is not None:
-        raise CliError("changes are being queued: 'discard' drops them all")
-    return await plan_undo(session)
-
-
-async def history(session: Session, invocation: Invocation) -> Shape:
-    """Show the last lines."""
-    from rapyer_cli.session.history import last_lines
-
-    count = invocation.text("count") or "20"
-    if not count.isdigit():
-        raise UsageError(f"history expects a number, not {count!r}")
-    return Lines(tuple(last_lines(session.environment, int(count))))
 
 
 async def help_(session: Session, invocation: Invocation) -> Shape:
@@ -187,16 +166,6 @@ VERBS = (
     ),
     Verb(
         "discard", "drop the queued changes", "repl", discard, examples=("discard",), connects=False
-    ),
-    Verb("undo", "restore what the last change replaced", "repl", undo, examples=("undo",)),
-    Verb(
-        "history",
-        "show the last lines",
-        "repl",
-        history,
-        arguments=(Argument("count", Kind.NUMBER, "how many", False),),
-        examples=("history", "history 50"),
-        connects=False,
     ),
     Verb(
         "help",

@@ -26,8 +26,15 @@ async def watch(session: Session, invocation: Invocation) -> None:
     from rapyer_cli.render import render
 
     address = session.address(invocation.text("target"))
+    condition = invocation.texts("condition")
+    if address.is_model or condition:
+        from rapyer_cli.verbs.watching_models import watch_model
+
+        seconds = _seconds(invocation.text("interval"))
+        await watch_model(session, invocation, address, condition, seconds)
+        return
     if address.key is None:
-        raise UsageError("watch takes a document or a place inside one, such as BlogPost:42/views")
+        raise UsageError("watch takes a model, a document or a place inside one")
     seconds = _seconds(invocation.text("interval"))
     most = number_of(invocation, "count", 0)
     form = invocation.text("output")
@@ -151,10 +158,15 @@ def _is_number(value: Any) -> bool:
 VERBS = (
     Verb(
         "watch",
-        "show a document or place and each change of it, until Ctrl-C",
+        "show each change of a model's documents, a document or a place, until Ctrl-C",
         "look",
         watch,
-        arguments=(Argument("target", Kind.TARGET, "a document, or a place inside one"),),
+        arguments=(
+            Argument("target", Kind.TARGET, "a model, a document, or a place inside one"),
+            Argument(
+                "condition", Kind.EXPRESSION, "after a model: where EXPRESSION", False, many=True
+            ),
+        ),
         options=(
             Option(
                 "interval",
@@ -164,7 +176,16 @@ VERBS = (
             ),
             Option("count", ("--count",), "stop after so many changes", Kind.NUMBER),
         ),
-        examples=("watch BlogPost:42/views", "watch BlogPost:42 --count 1"),
+        examples=(
+            "watch BlogPost:42/views",
+            "watch BlogPost:42 --count 1",
+            "watch BlogPost where 'views >= 10' -o jsonl",
+        ),
+        details="Of a model, each document that is created, changed or deleted is shown with its fields before and "
+        "after; in a pipe as JSON lines. Where the server sends keyspace notifications (notify-keyspace-events with "
+        "KA) it is told at once; otherwise all documents are read every --interval seconds. The server's settings are "
+        "never changed.",
         exits=LOOK_EXITS,
+        clauses=("where",),
     ),
 )

@@ -190,3 +190,14 @@ def test_deleting_what_is_not_there_names_it(cli: Cli, store: Store, post: str) 
         assert ran.code == 3
         assert target in ran.err
         assert "KeyError" not in ran.err
+
+
+def test_a_caret_stands_under_what_is_wrong_in_a_condition_on_a_terminal_alone(
+    cli: Cli, post: str
+) -> None:
+    text = "views > 1 and vews > 2"
+    ran = cli("find", "BlogPost", text, terminal=True)
+    assert ran.err.splitlines()[1:] == [f"  {text}", "  " + " " * 14 + "^"]
+    assert cli("find", "BlogPost", text).err.count("\n") == 1
+    ran = cli("update", "BlogPost", "where", text, "set", "views=1", terminal=True)
+    assert ran.err.splitlines()[2] == "  " + " " * 14 + "^"

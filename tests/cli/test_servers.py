@@ -49,6 +49,12 @@ def go_through(cli: Cli, *where: str) -> None:
         "BlogPost:10",
         "BlogPost:11",
     ]
+    many = cli("update", "BlogPost", "where", "True", "set", "views+=1", "--yes", *where)
+    assert (many.code, many.json["changed"]) == (0, 11), many.err
+    assert cli("get", "BlogPost:1/views", *where).json == 6
+    assert cli("undo", "--yes", *where).json["changed"] == 11
+    assert cli("get", "BlogPost:1/views", *where).json == 5
+    assert cli("raw", "JSON.GET", "BlogPost:1", "$.views", *where).json == "[5]"
     ran = cli("watch", "BlogPost:1/views", "--count", "0", *where, "--interval", "nonsense")
     assert ran.code == 2
 
