@@ -84,7 +84,7 @@ def address_of(
     ``names`` are the known models. ``.`` and ``..`` walk, a leading ``/`` starts at the root, and a
     leading ``Model:`` of a known model does so too. What ``here``, a place in a document, cannot hold as an
     entry starts at the root as well when it is a model or has the form of a key. Raises
-    :class:`UsageError` for an empty text.
+    :class:`UsageError` for an empty text, and for an empty part of it.
     """
     if not text:
         raise UsageError("the target is empty: name a model, a document or a place inside one")
@@ -95,10 +95,13 @@ def address_of(
     elif here.is_root or _is_absolute(parts[0], names, here, can_hold):
         address = ROOT
     for position, part in enumerate(parts):
-        if part == "" and position == len(parts) - 1 and position > 0:
-            continue  # a trailing slash, as completion leaves it
-        if part == "" and address.is_root:
-            continue
+        if part == "":
+            if len(parts) == 1:
+                break  # the root
+            raise UsageError(
+                f"{text}: a part of the target is empty, as a variable that is not set leaves it; "
+                "the entry whose name is empty is written ~"
+            )
         follows = any(parts[position + 1 :])
         address = _step(address, part, names, follows=follows)
     return address

@@ -29,7 +29,7 @@ SETTINGS = Address("BlogPost", "BlogPost:42", ("settings",))
         ("bare", Address("bare")),
         ("/BlogPost:42", POST),
         ("/", ROOT),
-        ("BlogPost:42/", POST),
+        ("BlogPost:42/~", Address("BlogPost", "BlogPost:42", ("",))),
     ],
 )
 def test_targets_from_the_root(text: str, address: Address) -> None:
@@ -76,3 +76,10 @@ def test_what_is_shown_as_an_address_leads_back_to_it(pk: str, pointer: list[str
     if pk in (".", ".."):
         return
     assert address_of(str(address), NAMES) == address
+
+
+@pytest.mark.parametrize("text", ["BlogPost:42/", "BlogPost/", "BlogPost:42//x", "settings/", "//"])
+@pytest.mark.parametrize("here", [ROOT, POST])
+def test_an_empty_part_never_stands_for_what_is_around_it(text: str, here: Address) -> None:
+    with pytest.raises(UsageError, match=r"empty.* is written ~"):
+        address_of(text, NAMES, here)

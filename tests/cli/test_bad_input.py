@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rapyer_cli.language.grammar import Kind, Verb
+from rapyer_cli.verbs import all_verbs
 from tests.cli.conftest import Cli, Configure, Store
 from tests.conftest import StartServer
 
@@ -201,3 +203,22 @@ def test_a_caret_stands_under_what_is_wrong_in_a_condition_on_a_terminal_alone(
     assert cli("find", "BlogPost", text).err.count("\n") == 1
     ran = cli("update", "BlogPost", "where", text, "set", "views=1", terminal=True)
     assert ran.err.splitlines()[2] == "  " + " " * 14 + "^"
+
+
+AIMING = [
+    verb
+    for verb in all_verbs()
+    if verb.in_shell and verb.arguments and verb.arguments[0].kind in (Kind.TARGET, Kind.MODEL)
+]
+
+
+@pytest.mark.parametrize("verb", AIMING, ids=lambda verb: verb.name)
+def test_a_target_never_means_more_than_was_typed(verb: Verb, cli: Cli, store: Store) -> None:
+    """As a variable that is not set leaves it."""
+    assert cli("new", POST, "title=x", 'tags:=["a"]').code == 0
+    before = store.call("JSON.GET", POST)
+    values = ["1" for argument in verb.arguments[1:] if argument.required]
+    for target in (f"{POST}/", f"{POST}//title"):
+        ran = cli(verb.name, target, *values, *(("--yes",) if verb.effect != "read" else ()))
+        assert ran.code != 0, (target, ran)
+        assert store.call("JSON.GET", POST) == before

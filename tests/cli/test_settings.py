@@ -54,7 +54,9 @@ def test_the_server_comes_from_the_first_place_that_names_one(environment: Envir
     environment.environ = {**environment.environ, "RAPYER_URL": "redis://rapyer-url"}
     assert url() == "redis://rapyer-url"
     assert url(None, "live") == "redis://live/0"
-    assert url("redis://given", "live") == "redis://given"
+    assert url("redis://given") == "redis://given"
+    with pytest.raises(UsageError, match="--url and --profile name two servers"):
+        url("redis://given", "live")
 
 
 def test_models_come_from_the_first_place_that_names_some(environment: Environment) -> None:
