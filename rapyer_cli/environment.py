@@ -6,7 +6,9 @@ command in process, as if on a terminal or in a pipe.
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
 import time
@@ -40,10 +42,11 @@ class Environment:
         columns, lines = _terminal_size()
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(newline="\n")  # no other character ends a line
+        codecs.register_error(_SPELLED_OUT, _spelled_out)
         return cls(
-            stdin=sys.stdin,
-            stdout=sys.stdout,
-            stderr=sys.stderr,
+            stdin=sys.stdin if sys.stdin is not None else io.StringIO(),
+            stdout=_writable(sys.stdout),
+            stderr=_writable(sys.stderr),
             stdin_is_terminal=_is_terminal(sys.stdin),
             stdout_is_terminal=_is_terminal(sys.stdout),
             stderr_is_terminal=_is_terminal(sys.stderr),
@@ -97,9 +100,22 @@ class Environment:
             return False
 
     def note(self, message: str) -> None:
-        """Write one line to standard error."""
-        self.stderr.write(message + "\n")
-        self.stderr.flush()
+        """Write one line to standard error, if that takes any: what is being done does not depend on it."""
+        if self.stderr_is_terminal:
+            message = harmless(message)
+        try:
+            self.stderr.write(message + "\n")
+            self.stderr.flush()
+        except OSError:
+            _forget(self.stderr)
+
+    def write(self, text: str) -> None:
+        """Write ``text`` to standard output; a terminal gets nothing that it could take for a command."""
+        self.stdout.write(harmless(text) if self.stdout_is_terminal else text)
+
+    def forget_stdout(self) -> None:
+        """Write no more to standard output."""
+        _forget(self.stdout)
 
     async def ask(self, question: str) -> str:
         """Ask on standard error and read one line; Ctrl-C works meanwhile."""
@@ -132,6 +148,44 @@ class Environment:
             return Path(named)
         home = self.environ.get("HOME")
         return (Path(home) if home else Path.home()) / below_home
+
+
+def _forget(stream: TextIO) -> None:
+    # Python would complain about what it cannot write once more when it flushes at exit.
+    if stream in (sys.stdout, sys.stderr):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def harmless(text: str) -> str:
+    """``text`` with control, C1 and bidi characters as JSON escapes them; ends of lines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in text
+    )
+
+
+_SPELLED_OUT = "rapyer.spelled-out"
+_PLAIN = {"→": "->", "…": "...", "─": "-", "│": "|", "├": "|", "└": "`"}
+
+
+def _spelled_out(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Characters that the encoding of a stream lacks: signs of ours in ASCII, others as JSON escapes them."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(char) or json.dumps(char)[1:-1] for char in text), error.end
+
+
+def _writable(stream: TextIO | None) -> TextIO:
+    """A standard stream that takes every character; one that is closed loses what it is given."""
+    if stream is None:
+        return io.StringIO()
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors=_SPELLED_OUT)
+    return stream
 
 
 def _terminal_size() -> tuple[int, int]:

@@ -134,15 +134,12 @@ def one_line(text: str) -> str:
 def report(error: BaseException, environment: Environment, *, debug: bool = False) -> int:
     """Write the one line for ``error`` (and its traceback with ``debug``); returns its exit code."""
     failure = failure_of(error)
-    try:
-        if debug:
-            environment.stderr.write(redacted_traceback(error))
-        environment.note(f"rapyer: {failure.message}")
-        if environment.stderr_is_terminal:
-            for line in marked(error):
-                environment.note(f"  {line}")
-    except BrokenPipeError:
-        pass
+    if debug:
+        environment.note(redacted_traceback(error).rstrip("\n"))
+    environment.note(f"rapyer: {failure.message}")
+    if environment.stderr_is_terminal:
+        for line in marked(error):
+            environment.note(f"  {line}")
     return failure.code
 
 

@@ -6,8 +6,6 @@ loaded for a terminal.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -41,12 +39,14 @@ def _run(words: Sequence[str], environment: Environment, *, quickly: bool) -> in
             return prepared
         import asyncio
 
-        return asyncio.run(_perform(prepared, environment))
+        code = asyncio.run(_perform(prepared, environment))
+        environment.stdout.flush()
+        return code
     except KeyboardInterrupt:
         environment.note("rapyer: interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        _forget_stdout(environment)
+        environment.forget_stdout()
         return Exit.DONE
     except Exception as error:
         return report(error, environment, debug="--debug" in words)
@@ -139,11 +139,3 @@ def _without_verb(words: Sequence[str], environment: Environment) -> int:
         raise UsageError(f"{unknown[0]!r} without a verb; 'rapyer --help' shows what there is")
     environment.stdout.write(overview(summarised_verbs(environment), min(environment.width, 100)))
     return Exit.DONE
-
-
-def _forget_stdout(environment: Environment) -> None:
-    # Python would complain about the closed pipe once more when it flushes at exit.
-    if environment.stdout is sys.stdout:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)

@@ -51,7 +51,7 @@ def answer(words: Sequence[str], environment: Environment) -> int | None:
         return None  # the ordinary way meets it again, and says what it is
     if session.server.is_default:
         environment.note(f"rapyer: {embedded_notice()}")
-    environment.stdout.write(text)
+    environment.write(text)
     environment.stdout.flush()
     return Exit.DONE
 

@@ -69,12 +69,17 @@ async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int
     if shape is not None:
         from rapyer_cli.render import render
 
-        await render(
-            shape,
-            session.environment,
-            invocation.text("output"),
-            everything=invocation.flag("all"),
-        )
+        environment = session.environment
+        try:
+            form = invocation.text("output")
+            await render(shape, environment, form, everything=invocation.flag("all"))
+            environment.stdout.flush()
+        except OSError as error:
+            if not invocation.verb.changes(invocation) or invocation.flag("dry_run"):
+                raise
+            # it is done, whatever becomes of the words: a script that takes it for undone would do it twice
+            environment.forget_stdout()
+            environment.note(f"rapyer: done, but not shown: {error.strerror or error}")
     return code
 
 

@@ -17,7 +17,7 @@ async def render_plain(shape: Shape, environment: Environment, form: str) -> Non
     ascii_only = not _takes_unicode(environment)
 
     def write(data: Any, indent: int | None = None) -> None:
-        environment.stdout.write(_text(data, form, indent, ascii_only=ascii_only) + "\n")
+        environment.write(_text(data, form, indent, ascii_only=ascii_only) + "\n")
 
     if isinstance(shape, Table):
         await _render_table(shape, environment, form, write)
@@ -26,7 +26,7 @@ async def render_plain(shape: Shape, environment: Environment, form: str) -> Non
             write(shape.data if shape.data is not None else list(shape.lines))
         else:
             for line in shape.lines:
-                environment.stdout.write(line + "\n")
+                environment.write(line + "\n")
     elif isinstance(shape, Changed):
         if shape.commands:
             _render_commands(shape, environment, form, write)
@@ -40,7 +40,7 @@ async def render_plain(shape: Shape, environment: Environment, form: str) -> Non
             for record in records:
                 write(record)
     elif isinstance(shape, (Shown, Tree)):
-        environment.stdout.write(plain_text(shape.data, environment, form) + "\n")
+        environment.write(plain_text(shape.data, environment, form) + "\n")
     environment.stdout.flush()
 
 
@@ -124,7 +124,7 @@ async def _render_records(
         if form == "raw":
             columns = [table.raw] if table.raw else [column.key for column in table.columns]
             cells = [raw_text(record.get(key)) for key in columns]
-            environment.stdout.write("\t".join(cells) + "\n")
+            environment.write("\t".join(cells) + "\n")
         else:
             write(record)
 
@@ -154,7 +154,7 @@ def _render_commands(changed: Changed, environment: Environment, form: str, writ
         )
         return
     for command in changed.commands:
-        environment.stdout.write(command + "\n")
+        environment.write(command + "\n")
 
 
 def _takes_unicode(environment: Environment) -> bool:

@@ -39,7 +39,7 @@ async def doctor(session: Session, invocation: Invocation) -> Ended:
     if code == Exit.DONE and any(row["state"] == "broken" for row in rows):
         code = Exit.FAILED
     for failed in session.models.failures:
-        session.environment.stderr.write(failed.traceback)
+        session.environment.note(failed.traceback.rstrip("\n"))
     columns = (Column("check", "check"), Column("state", "state"), Column("detail", "detail"))
     return Ended(Table(columns, rows), code)
 

@@ -110,7 +110,7 @@ def _sink(
 ) -> tuple[Callable[[str], Any], Callable[[], Any]]:
     if path is None:
         stream = session.environment.stdout
-        return stream.write, stream.flush
+        return session.environment.write, stream.flush
     target = session.environment.cwd / path
     try:
         if target.exists() and not resume:

@@ -79,7 +79,7 @@ async def _show(
     shape = Changed((changed,), state="seen")
     await render(shape, environment, form)
     if len(samples) > 2:
-        environment.stdout.write(f"  {sparkline(samples)}\n")
+        environment.write(f"  {sparkline(samples)}\n")
         environment.stdout.flush()
 
 
