@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapyer.keyspace.spelling import as_sent
+from rapyer.script.lua import read_script
 from rapyer_cli.render.differences import MISSING
 from rapyer_cli.session.delta import delta, digest_of
 from rapyer_cli.session.session import Session
@@ -17,37 +19,49 @@ if TYPE_CHECKING:
     from rapyer.connections import Command
     from rapyer_cli.session.journal import Record
 
-_STORES = "JSON.SET"
+
+class Stored(NamedTuple):
+    """A document that is to be stored: its text, its time to live in seconds, whether it may be there already."""
+
+    key: str
+    text: bytes
+    ttl: float | None
+    replace: bool
+
+    def command(self) -> Command:
+        """What stores it with its expiry in one step."""
+        key = as_sent(self.key)
+        if self.ttl is None and not self.replace:
+            return ("JSON.SET", key, "$", self.text, "NX")
+        milliseconds = b"" if self.ttl is None else b"%d" % max(round(self.ttl * 1000), 1)
+        mode = b"" if self.replace else b"NX"
+        return ("EVAL", read_script("store").source, 1, key, self.text, milliseconds, mode)
 
 
-async def send_many(session: Session, verb: str, commands: Sequence[Command]) -> list[Any]:
-    """Send commands in one write, each for itself, and journal them; error replies are in their place.
+async def store_many(session: Session, verb: str, documents: Sequence[Stored]) -> list[Any]:
+    """Store documents, each for itself, and journal them; the replies: nothing for what was there already.
 
-    Only for bulk verbs whose documents do not depend on each other. ``JSON.SET`` of whole documents is what can be
-    undone; other commands go with them.
+    Error replies are in their place. Sends JSON.SET, or EVAL (JSON.SET, PEXPIRE) where there is an expiry.
     """
     from rapyer_cli.reading.commands import send_all
 
-    if not commands:
+    if not documents:
         return []
     record = _record(session, verb)
-    stored = [command for command in commands if command[0] == _STORES]
-    keys = [_text(command[1]) for command in stored]
-    if record is not None and stored:
-        record.step({"documents": await _documents(session, stored, keys)})
+    if record is not None:
+        record.step({"documents": await _documents(session, documents)})
     with session.guard.writing():
-        replies = await send_all(await session.client(), commands)
-    if record is not None and stored:
-        sent = [
-            reply for command, reply in zip(commands, replies, strict=True) if command[0] == _STORES
-        ]
+        replies = await send_all(
+            await session.client(), [document.command() for document in documents]
+        )
+    if record is not None:
         refused = [
-            key
-            for key, reply in zip(keys, sent, strict=True)
+            document.key
+            for document, reply in zip(documents, replies, strict=True)
             if reply is None or isinstance(reply, Exception)
         ]
         record.step({"not": refused})
-        session.stored[verb] = session.stored.get(verb, 0) + len(keys) - len(refused)
+        session.stored[verb] = session.stored.get(verb, 0) + len(documents) - len(refused)
     return replies
 
 
@@ -70,22 +84,17 @@ def _record(session: Session, verb: str) -> Record | None:
     return session.records[verb]
 
 
-async def _documents(session: Session, stored: Sequence[Command], keys: list[str]) -> list[Any]:
+async def _documents(session: Session, stored: Sequence[Stored]) -> list[Any]:
     """Key, what leads back, digest and time to live of each document that is about to be stored."""
     from rapyer_cli.reading.many import texts_of, ttls_of
 
     client = await session.client()
-    replaced = [key for key, command in zip(keys, stored, strict=True) if command[-1] != "NX"]
+    replaced = [document.key for document in stored if document.replace]
     before = dict([pair async for pair in texts_of(client, replaced)])
     ttls = await ttls_of(client, replaced)
     found = []
-    for key, command in zip(keys, stored, strict=True):
-        after = json.loads(_text(command[3]))
+    for document in stored:
+        key, after = document.key, json.loads(document.text)
         was = json.loads(before[key]) if key in before else MISSING
         found.append([key, delta(was, after), digest_of(after), ttls.get(key)])
     return found
-
-
-def _text(word: bytes | str | int) -> str:
-    """A word of a command as text."""
-    return word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else str(word)

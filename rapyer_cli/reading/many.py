@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
+from rapyer.keyspace.not_json import is_not_json
 from rapyer.keyspace.spelling import as_sent, escaped_glob
 from rapyer_cli.reading.commands import ask, ask_all, primaries_of
 
@@ -109,6 +110,8 @@ async def texts_of(client: Any, keys: Iterable[str]) -> AsyncIterator[tuple[str,
     replies = await ask_all(client, [("JSON.GET", as_sent(key)) for key in wanted])
     for key, reply in zip(wanted, replies, strict=True):
         if isinstance(reply, Exception):
+            if is_not_json(str(reply)):
+                continue  # a key of another type
             raise reply
         if reply is not None:
             yield key, reply
