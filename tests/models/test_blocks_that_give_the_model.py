@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +246,46 @@ async def test_the_documented_rights_are_all_that_is_needed(
         Vault.Meta.redis = redis
         await client.aclose()
         await redis.execute_command("ACL", "DELUSER", "vault")
+
+
+class Shelf(AtomicRedisModel):
+    books: list[str] = []
+    prices: dict[str, int] = {}
+    rows: list[list[str]] = []
+    inner: Limits = Limits()
+    signs: set[str] = set()
+
+
+EDITS: dict[str, Callable[[Shelf, int], object]] = {
+    "books": lambda shelf, n: shelf.books.append(str(n)),
+    "prices": lambda shelf, n: shelf.prices.update({str(n): n}),
+    "rows": lambda shelf, n: shelf.rows.append([str(n)]),
+    "inner": lambda shelf, n: setattr(shelf.inner, "most", shelf.inner.most + n),
+    "signs": lambda shelf, n: shelf.signs.add(str(n)),
+}
+
+
+@pytest.mark.parametrize("way", ["lock", "watch"])
+@pytest.mark.parametrize("field", EDITS)
+async def test_what_is_edited_after_catching_up_is_saved(
+    field: str, way: str, stored: Stored
+) -> None:
+    """Also in a list or dict that others have changed since this instance was read."""
+    shelf, edit = await Shelf().save(), EDITS[field]
+    mine = await Shelf.get(shelf.key)
+    for number in (1, 3):
+        theirs = await Shelf.get(shelf.key)
+        edit(theirs, number)
+        await theirs.save()
+        if way == "lock":
+            async with mine.lock("fill", save_at_end=True):
+                edit(mine, number + 1)
+        else:
+            async with mine.pipeline(watch=True):
+                pass
+            edit(mine, number + 1)
+            await mine.save_changes()
+        assert mine == await Shelf.get(shelf.key)
+    for number in (1, 2, 3, 4):
+        edit(shelf, number)
+    assert mine == shelf

@@ -45,7 +45,7 @@ class Postcard(AtomicRedisModel):
     number: Key(str)  # type: ignore[valid-type]
 
 
-class Pebble(AtomicRedisModel):
+class Boulder(AtomicRedisModel):
     model_config = ConfigDict(frozen=True)
     weight: int = 1
 
@@ -123,7 +123,7 @@ async def test_delete_many_says_how_many_of_which_model() -> None:
 
 
 async def test_frozen_models_are_duplicated_in_one_round_trip(redis: Redis, stored: Stored) -> None:
-    stone = await Pebble(weight=2).save()
+    stone = await Boulder(weight=2).save()
     await stone.duplicate_many(2)
 
     async def scripts() -> int:
@@ -139,7 +139,7 @@ async def test_frozen_models_are_duplicated_in_one_round_trip(redis: Redis, stor
 
 
 async def test_times_to_live_may_be_timedeltas_and_short(redis: Redis) -> None:
-    stone = await Pebble().save()
+    stone = await Boulder().save()
     await stone.set_ttl(timedelta(minutes=1))
     assert 59_000 < await redis.pttl(stone.key) <= 60_000
     await stone.set_ttl(0.0001)
