@@ -43,6 +43,13 @@ else:
     class _Marked:
         mark: Any
 
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            if source is not cls:  # in an ``Annotated``, where it only says something
+                return handler(source)
+            word = cls.__name__
+            raise ModelDefinitionError(f"{word} alone is no type; write {word}[…] with the field's")
+
         def __new__(cls, *annotation: Any) -> Any:
             return Annotated[annotation[0], cls.mark] if annotation else cls.mark
 
@@ -105,6 +112,12 @@ def refuse_misplaced_marks(cls: Any) -> None:
     (``SafeLoad[int] | None``), not around the items of a list.
     """
     for name, field in cls.__pydantic_fields__.items():
+        for mark, word in _WORDS.items():
+            if is_mark(field.default, mark):
+                raise ModelDefinitionError(
+                    f"{cls.__name__}.{name}: {word}() stands for a default here, but is a part of the type; "
+                    f"write {name}: {word}[…]"
+                )
         entry = next(_misplaced(field.annotation), None)
         if entry is not None:
             word = _WORDS[next(mark for mark in _WORDS if is_mark(entry, mark))]

@@ -98,3 +98,14 @@ def test_a_mark_inside_of_a_field_is_refused_when_what_it_mentions_is_defined_la
     model = create_model("Marked", __base__=AtomicRedisModel, value=("list[Late]", ...))
     with pytest.raises(ModelDefinitionError, match="marks fields"):
         model.model_rebuild(_types_namespace={"Late": word[int]})
+
+
+@pytest.mark.parametrize("mark", MARKS, ids=lambda mark: mark[0].__name__)
+def test_a_mark_in_place_of_a_default_or_of_a_type_is_refused(mark: tuple[Any, type]) -> None:
+    word, _ = mark
+    for default in (word, word()):
+        with pytest.raises(ModelDefinitionError, match=rf"write value: {word.__name__}\["):
+            create_model("Marked", __base__=AtomicRedisModel, value=(str, default))
+    for annotation in (word, word | None, list[word]):
+        with pytest.raises(ModelDefinitionError, match=rf"{word.__name__} alone is no type"):
+            create_model("Marked", __base__=AtomicRedisModel, value=(annotation, ...))
