@@ -36,14 +36,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rapyer import errors
     from rapyer.base import AtomicRedisModel
-    from rapyer.batch.batch import Batch, pipeline
+    from rapyer.batch.batch import Batch
+    from rapyer.batch.block import pipeline
     from rapyer.batch.change import Queued
     from rapyer.bulk.delete import delete_many
     from rapyer.bulk.insert import insert
     from rapyer.config import RedisConfig
     from rapyer.errors import RapyerError
     from rapyer.fields import Index, Key, RapyerKey, SafeLoad
-    from rapyer.models.locks import lock_from_key
+    from rapyer.models.lockable import lock_from_key
     from rapyer.search.start import find, find_one, get
     from rapyer.setup import find_redis_models, init_rapyer, teardown_rapyer
 
@@ -89,8 +90,8 @@ __all__ = [
 _EXPORTS = {
     "AtomicRedisModel": ("base", "AtomicRedisModel"),
     "Batch": ("batch.batch", "Batch"),
-    "apipeline": ("batch.batch", "pipeline"),
-    "pipeline": ("batch.batch", "pipeline"),
+    "apipeline": ("batch.block", "pipeline"),
+    "pipeline": ("batch.block", "pipeline"),
     "Queued": ("batch.change", "Queued"),
     "RedisConfig": ("config", "RedisConfig"),
     "adelete_many": ("bulk.delete", "delete_many"),
@@ -108,9 +109,9 @@ _EXPORTS = {
     "get": ("search.start", "get"),
     "ainsert": ("bulk.insert", "insert"),
     "insert": ("bulk.insert", "insert"),
-    "alock_from_key": ("models.locks", "lock_from_key"),
+    "alock_from_key": ("models.lockable", "lock_from_key"),
     "find_redis_models": ("setup", "find_redis_models"),
-    "lock_from_key": ("models.locks", "lock_from_key"),
+    "lock_from_key": ("models.lockable", "lock_from_key"),
     "init_rapyer": ("setup", "init_rapyer"),
     "teardown_rapyer": ("setup", "teardown_rapyer"),
 }

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from rapyer.collection import Collection
 from rapyer.config import RedisConfig
 from rapyer.errors import ConfigurationError
-from rapyer.fields import KeyMark, RapyerKey, has_mark
+from rapyer.fields import KeyMark, RapyerKey, has_mark, refuse_misplaced_marks
 from rapyer.keyspace import registry
 from rapyer.models.assignment import assign_extra, assign_field, delete_field
 from rapyer.models.document_node import (
@@ -22,7 +22,7 @@ from rapyer.models.document_node import (
     with_identity,
 )
 from rapyer.models.dumping import plain, with_pk
-from rapyer.models.keys import document_pk
+from rapyer.models.keys import assign_pk, document_pk
 from rapyer.models.loading import unread_fields
 from rapyer.models.metaclass import ModelMeta
 from rapyer.models.storage import Storage
@@ -54,6 +54,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        refuse_misplaced_marks(cls)
         marked = _key_fields(cls)
         if len(marked) > 1:
             raise ConfigurationError(
@@ -70,6 +71,7 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
         kwargs.setdefault("_parent_namespace_depth", 3)
         rebuilt = super().model_rebuild(**kwargs)
         if rebuilt and cls.__pydantic_complete__:
+            refuse_misplaced_marks(cls)
             check_storable(cls)
         return rebuilt
 
@@ -100,9 +102,15 @@ class AtomicRedisModel(Collection, Storage, BaseModel, metaclass=ModelMeta):
     def pk(self) -> str:
         """What identifies the document: the ``Key`` field's value as text, or a uuid4.
 
-        Of a document that was read or written it is what its key says, whatever the field says.
+        Of a document that was read or written it is what its key says, whatever the field says. Assigned, it
+        names the document that a new instance becomes; that of a stored one cannot change
+        (:class:`~rapyer.errors.InvalidValueError`: :meth:`duplicate` makes a copy under another pk).
         """
         return document_pk(self)
+
+    @pk.setter
+    def pk(self, value: Any) -> None:
+        assign_pk(self, value)
 
     @property
     def key(self) -> RapyerKey:

@@ -16,7 +16,7 @@ from rapyer.keyspace.keys import key_of
 if TYPE_CHECKING:
     import asyncio
 
-    from rapyer.bulk.delete import Deletable
+    from rapyer.bulk.delete import Deletable, Deleted
     from rapyer.search.changes import Change
     from rapyer.search.find import Find
     from rapyer.search.matching import Condition
@@ -38,6 +38,7 @@ class Collection:
         sort: Any = ...,
         limit: int | None = ...,
         offset: int = ...,
+        max_results: int | None = ...,
         fields: None = ...,
         missing_ok: bool = ...,
         subclasses: bool = ...,
@@ -51,6 +52,7 @@ class Collection:
         sort: Any = ...,
         limit: int | None = ...,
         offset: int = ...,
+        max_results: int | None = ...,
         fields: Sequence[Any],
         missing_ok: bool = ...,
         subclasses: bool = ...,
@@ -63,6 +65,7 @@ class Collection:
         sort: Any = (),
         limit: int | None = None,
         offset: int = 0,
+        max_results: int | None = None,
         fields: Sequence[Any] | None = None,
         missing_ok: bool = False,
         subclasses: bool = True,
@@ -74,14 +77,14 @@ class Collection:
         expressions (``User.age > 30``): those that match all of them; with both, those of the keys that
         match. The documents of subclasses are found with those of their base class, unless ``subclasses``
         is False; a key or pk names a document of this very class. ``sort`` is a field or a list of fields (``"-age"`` for descending), ``fields`` gives
-        dicts of these fields instead of models. See :class:`rapyer.search.find.Find` for the methods of a
+        dicts of these fields instead of models, ``max_results`` is another name of ``limit``. See :class:`rapyer.search.find.Find` for the methods of a
         search, what it raises and sends.
         """
         from rapyer.search.start import find_in
 
         search = find_in(cast(Any, cls), conditions, missing_ok=missing_ok, subclasses=subclasses)
         order = tuple(sort) if isinstance(sort, list | tuple) else (sort,)
-        search = search.sort(*order).limit(limit).offset(offset)
+        search = search.sort(*order).limit(_limit(limit, max_results)).offset(offset)
         return search if fields is None else search.project(*fields)
 
     @classmethod
@@ -94,10 +97,16 @@ class Collection:
 
     @classmethod
     def find_keys(
-        cls, *conditions: Condition, sort: Any = (), limit: int | None = None, offset: int = 0
+        cls,
+        *conditions: Condition,
+        sort: Any = (),
+        limit: int | None = None,
+        offset: int = 0,
+        max_results: int | None = None,
     ) -> Find[str]:
         """As :meth:`find`, but for the keys; documents are read only where an expression needs it."""
-        return cls.find(*conditions, sort=sort, limit=limit, offset=offset).keys()
+        most = _limit(limit, max_results)
+        return cls.find(*conditions, sort=sort, limit=most, offset=offset).keys()
 
     @classmethod
     def changes(
@@ -173,6 +182,16 @@ class Collection:
         return await create_index(cast(Any, cls), rebuild=rebuild)
 
     @classmethod
+    async def delete_index(cls) -> bool:
+        """Delete the RediSearch index of this model, never a document; whether there was one.
+
+        Finding scans from then on. Sends FT.DROPINDEX.
+        """
+        from rapyer.search.index import delete_index
+
+        return await delete_index(cast(Any, cls))
+
+    @classmethod
     async def insert(cls, *models: Self) -> list[RapyerKey]:
         """Store new documents and return their keys; nothing that exists is overwritten.
 
@@ -188,10 +207,10 @@ class Collection:
         return await insert(*cast(Any, models))
 
     @classmethod
-    async def delete_many(cls, *conditions: Deletable) -> int:
+    async def delete_many(cls, *conditions: Deletable) -> Deleted:
         """Delete the documents of these keys, pks and instances, or those that match expressions.
 
-        Returns how many were deleted. See :func:`rapyer.bulk.delete.delete_in` for what it raises and sends.
+        Returns how many were deleted, a number that also says how many ``by_model``. See :func:`rapyer.bulk.delete.delete_in` for what it raises and sends.
         """
         from rapyer.bulk.delete import delete_in
 
@@ -205,6 +224,7 @@ class Collection:
         sort: Any = ...,
         limit: int | None = ...,
         offset: int = ...,
+        max_results: int | None = ...,
         fields: None = ...,
         missing_ok: bool = ...,
         subclasses: bool = ...,
@@ -218,6 +238,7 @@ class Collection:
         sort: Any = ...,
         limit: int | None = ...,
         offset: int = ...,
+        max_results: int | None = ...,
         fields: Sequence[Any],
         missing_ok: bool = ...,
         subclasses: bool = ...,
@@ -235,10 +256,16 @@ class Collection:
 
     @classmethod
     def afind_keys(
-        cls, *conditions: Condition, sort: Any = (), limit: int | None = None, offset: int = 0
+        cls,
+        *conditions: Condition,
+        sort: Any = (),
+        limit: int | None = None,
+        offset: int = 0,
+        max_results: int | None = None,
     ) -> Find[str]:
         """The same as :meth:`find_keys`."""
-        return cls.find_keys(*conditions, sort=sort, limit=limit, offset=offset)
+        most = _limit(limit, max_results)
+        return cls.find_keys(*conditions, sort=sort, limit=most, offset=offset)
 
     @classmethod
     async def ainsert(cls, *models: Self) -> list[RapyerKey]:
@@ -246,7 +273,7 @@ class Collection:
         return await cls.insert(*models)
 
     @classmethod
-    async def adelete_many(cls, *conditions: Deletable) -> int:
+    async def adelete_many(cls, *conditions: Deletable) -> Deleted:
         """The same as :meth:`delete_many`."""
         return await cls.delete_many(*conditions)
 
@@ -266,3 +293,14 @@ class Collection:
     async def acreate_index(cls, *, rebuild: bool = False) -> bool:
         """The same as :meth:`create_index`."""
         return await cls.create_index(rebuild=rebuild)
+
+    @classmethod
+    async def adelete_index(cls) -> bool:
+        """The same as :meth:`delete_index`."""
+        return await cls.delete_index()
+
+
+def _limit(limit: int | None, max_results: int | None) -> int | None:
+    if limit is not None and max_results is not None:
+        raise TypeError("limit and max_results are two names of one thing: give one of them")
+    return max_results if limit is None else limit

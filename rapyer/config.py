@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AsyncClient: TypeAlias = "Redis | RedisCluster"
 
 DEFAULT_MAX_DELETE = 1000
+DEFAULT_LOCK_PREFIX = "rapyer:lock:"
 DEFAULT_LOCK_EXPIRY = 10.0
 """How many seconds a lock outlives its holder."""
 
@@ -37,23 +38,31 @@ class RedisConfig:
     ``failed_fields``; ``max_delete_per_transaction``: how many keys one command of ``delete_many``
     carries; ``dump_pk``: whether dumps of a model without a ``Key`` field hold its pk as ``pk``, and
     validation takes it back, so that what was sent elsewhere is still that document (to be set where
-    the class is defined).
+    the class is defined); ``lock_prefix``: what the keys of locks begin with (``"User:lock:"`` where an
+    access list only allows ``~User:*``).
     """
 
+    _given: bool = field(default=False, init=False, repr=False, compare=False)
     redis: Any = None
     ttl: int | None = None
     refresh_ttl: bool = False
     safe_load_all: bool = False
     max_delete_per_transaction: int = DEFAULT_MAX_DELETE
     dump_pk: bool = False
+    lock_prefix: str = DEFAULT_LOCK_PREFIX
     _installed: Any = field(default=None, init=False, repr=False, compare=False)
     """The client that ``init_rapyer`` put here, not the user."""
     _owned: bool = field(default=False, init=False, repr=False, compare=False)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "redis":  # given by somebody, also where it is the client that was installed
+            object.__setattr__(self, "_given", True)
+
     @property
     def was_given(self) -> bool:
         """Whether somebody else than ``init_rapyer`` put the client here."""
-        return self.redis is not None and self.redis is not self._installed
+        return self.redis is not None and self._given
 
     def install(self, client: AsyncClient | None, *, owned: bool = False) -> AsyncClient | None:
         """Use ``client``, which is to be closed by ``init_rapyer`` or ``teardown_rapyer`` if ``owned``.
@@ -62,6 +71,7 @@ class RedisConfig:
         """
         replaced = self._installed if self._owned else None
         self.redis = self._installed = client
+        self._given = False
         self._owned = owned
         return None if replaced is client else replaced
 

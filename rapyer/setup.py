@@ -24,6 +24,7 @@ async def init_rapyer(
     *,
     ttl: int | None = _UNSET,
     create_indexes: bool = False,
+    logger: Any = None,
 ) -> AsyncClient:
     """Give every model a client, and check that its server can store JSON; returns the client.
 
@@ -35,12 +36,17 @@ async def init_rapyer(
     ``create_indexes`` creates the RediSearch indexes of models with ``Index`` fields; nothing else is
     ever written.
 
-    Raises :class:`~rapyer.errors.ConfigurationError` for a bad URL,
+    Raises :class:`~rapyer.errors.ConfigurationError` for a bad URL and for a ``logger``,
     :class:`~rapyer.errors.ConnectionError` when a server cannot be reached and
     :class:`~rapyer.errors.MissingModuleError` when it has no JSON module; ``ConfigurationError``, after
     all other indexes were created, for models of which no index can hold anything. Sends COMMAND INFO
     (and FT.CREATE when asked for).
     """
+    if logger is not None:
+        raise ConfigurationError(
+            "init_rapyer takes no logger: the loggers are 'rapyer' and below; give "
+            "logging.getLogger('rapyer') the handlers and the level"
+        )
     configs, own = _configs()
     url = _url(redis)
     client = cast("AsyncClient | None", redis if url is None else connections.client_from_url(url))

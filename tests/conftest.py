@@ -14,7 +14,7 @@ from hypothesis import settings
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
-from tests.servers import RedisProcess, running
+from tests.servers import RedisProcess, running, use_test_server
 
 StartServer = Callable[..., RedisProcess]
 Stored = Callable[..., Awaitable[Any]]
@@ -24,6 +24,8 @@ settings.register_profile("rapyer", derandomize="RAPYER_EXAMPLES" not in os.envi
 settings.load_profile("rapyer")
 
 pytest_plugins = ["pytester"]
+
+use_test_server()
 
 
 @pytest.fixture

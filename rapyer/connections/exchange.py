@@ -242,7 +242,9 @@ def refused(error: Exception, place: str) -> Exception:
     """What to raise for an error reply: the reply itself, or what it means for the set-up."""
     text = str(error)
     found = re.match(r"unknown command [`'\"]?(JSON|FT)\.", text, re.IGNORECASE)
-    in_script = "Unknown Redis command called from script" in text
+    in_script = re.search(
+        r"Unknown (Redis )?command called from script", text
+    )  # Valkey omits its name
     if not found and not in_script:
         return server_error(error) or error
     module = _MODULES[found[1].upper()] if found else "JSON"

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rapyer.embedded.binaries import INSTALL_HINT, find_binaries
+from rapyer.embedded.binaries import INSTALL_HINT, find_binaries, remedy
 from rapyer.embedded.directory import Place, absolute_directory, wait_for_lock
 from rapyer.embedded.faults import configuration_error, connection_error, is_fault
 from rapyer.embedded.wire import ReplyError, Wire
@@ -271,7 +271,7 @@ class EmbeddedServer:
     def _no_start(self, words: str) -> Exception:
         return configuration_error(
             f"the embedded server of {self.directory} did not start: {words} "
-            f"(log: {self._place.log})"
+            f"(log: {self._place.log}){remedy(words)}"
         )
 
     def _launch(self, binary: str, modules: Sequence[str], lock: int) -> int:

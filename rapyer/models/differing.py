@@ -15,7 +15,7 @@ from rapyer.schema.of_models import model_spec
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.script.in_python import dumps
-from rapyer.state.document import document_state, local_text
+from rapyer.state.document import capture, document_state, local_text
 from rapyer.state.known import ABSENT, Known, Noted, differences
 from rapyer.state.node import document_key
 
@@ -131,7 +131,8 @@ def _take_over(
 ) -> None:
     kind = document.__rapyer_node__
     for name in dict.fromkeys(str(path[0]) for path in theirs):
-        if any(path[0] == name for path in ours):
+        mine = any(path[0] == name for path in ours)
+        if mine:
             whole = Noted(dumps(local))
             for path, value in theirs.items():
                 if path[0] == name:
@@ -144,4 +145,6 @@ def _take_over(
             except LookupError:
                 kind.forget(document, name)
                 continue
-        kind.take(document, name, value)
+        taken = kind.take(document, name, value)
+        if not mine and isinstance(taken, list | dict):
+            capture(document, name)  # live at once, so nobody notes it when it is handed out

@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 from rapyer.errors import InvalidValueError
-from rapyer.keyspace.keys import key_text
+from rapyer.keyspace import registry
+from rapyer.keyspace.keys import key_of, key_text
 from rapyer.schema.of_models import model_spec
 from rapyer.state.document import document_state
-from rapyer.state.node import state_of
+from rapyer.state.node import parent_of, state_of
 
 
 def pk_of(model: Any) -> str:
@@ -72,6 +73,28 @@ def check_key_unchanged(model: Any) -> None:
     said = key_field_text(model)
     if said != state.pk and said != state.drifted_pk:
         raise key_change(model, state.pk, said)
+
+
+def assign_pk(model: Any, value: Any) -> None:
+    """Let a new ``model`` become the document ``value``; that of a stored one stays what it is."""
+    cls = type(model)
+    if parent_of(model) is not None:
+        raise InvalidValueError(
+            f"this {cls.__name__} is part of another document: it has that one's pk and none of its own"
+        )
+    field = cls.__rapyer_key_field__
+    if field is not None:
+        setattr(model, field, value)
+        check_key_unchanged(model)
+        return
+    pk = key_of(cls, value).removeprefix(registry.prefix_of(cls))
+    state = document_state(model)
+    if state.known is not None and pk != state.pk:
+        raise InvalidValueError(
+            f"the pk of {cls.class_key_initials()}:{state.pk} cannot become {pk!r}: that would leave the old "
+            "document behind; use duplicate() for a copy, or delete the old document and save a new one"
+        )
+    state.pk = pk
 
 
 def note_written(model: Any) -> None:

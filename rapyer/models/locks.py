@@ -1,6 +1,8 @@
 """Locks on documents: a token, an expiry, renewal while held, and release of nothing but one's own.
 
-A lock is a plain Redis string under ``rapyer:lock:<document key>``, so it never looks like a document.
+A lock is a plain Redis string under ``rapyer:lock:<document key>`` (``RedisConfig(lock_prefix=…)`` says what
+it begins with), so it never looks like a document. A lock for one action stands under
+``rapyer:lock:@<action>:<document key>``.
 It excludes other holders of the same lock, not writers that do not ask for it.
 """
 
@@ -9,21 +11,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from rapyer import connections, errors
-from rapyer.config import DEFAULT_LOCK_EXPIRY
+from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig
 from rapyer.errors import InvalidValueError, LockError, RapyerError
-from rapyer.keyspace import registry
-from rapyer.keyspace.scan import session_of_model
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
 
-LOCK_PREFIX = "rapyer:lock:"
+
+class _Saving(Protocol):
+    async def save_changes(self) -> Any: ...
+
+
+Model = TypeVar("Model", bound=_Saving)
 _POLL_FIRST, _POLL_LONGEST = 0.01, 0.25
 _SOURCE = (files("rapyer") / "script" / "lua" / "release.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
@@ -34,11 +40,11 @@ class Lock:
 
     __slots__ = ("_lost", "_milliseconds", "_name", "_session", "key", "token")
 
-    def __init__(self, session: Session, key: str, expiry: float) -> None:
+    def __init__(self, session: Session, key: str, name: str, expiry: float) -> None:
         self.key = key
         self.token = secrets.token_hex(16)
         self._session = session
-        self._name = LOCK_PREFIX + key
+        self._name = name
         self._milliseconds = int(expiry * 1000)
         self._lost = False
 
@@ -65,29 +71,57 @@ class Lock:
         """Whether the lock is known to have been lost while it was held."""
         return self._lost
 
+    if not TYPE_CHECKING:  # fields are looked for here by those who take a lock for its document
 
-def lock_from_key(
-    key: str, *, timeout: float | None = None, expiry: float | None = None
-) -> AbstractAsyncContextManager[Lock]:
-    """Hold the lock of the document with this whole key, through its model's own client.
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_no_attribute(name))
 
-    See ``AtomicRedisModel.lock``. Raises :class:`~rapyer.errors.WrongModelError` for a key of no known
-    model and :class:`~rapyer.errors.LockError`.
-    """
-    session = session_of_model(registry.of_key(key))
-    seconds = DEFAULT_LOCK_EXPIRY if expiry is None else expiry
-    return lock_key(session, key, timeout=timeout, expiry=seconds)
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                object.__setattr__(self, name, value)
+            except AttributeError:
+                raise AttributeError(_no_attribute(name)) from None
+
+
+def _no_attribute(name: str) -> str:
+    return (
+        f"a lock has no {name!r}; the document, freshly read, is given by "
+        "'async with document.lock(\"action\") as document'"
+    )
+
+
+def lock_name(config: RedisConfig, key: str, action: str | None) -> str:
+    """The Redis key of the lock on document ``key``; locks for different actions do not exclude each other."""
+    if action is None:
+        return config.lock_prefix + key
+    return f"{config.lock_prefix}@{quote(action, safe='')}:{key}"
+
+
+@asynccontextmanager
+async def fresh_document(
+    lock: AbstractAsyncContextManager[Lock],
+    read: Callable[[], Awaitable[Model]],
+    *,
+    save_at_end: bool,
+) -> AsyncIterator[Model]:
+    """Hold ``lock``, read the document when it is held, give it to the block, and save what that changed."""
+    async with lock:
+        document = await read()
+        yield document
+        if save_at_end:
+            await document.save_changes()
 
 
 @asynccontextmanager
 async def lock_key(
     session: Session,
     key: str,
+    name: str,
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - for the lock, not for the block
     expiry: float = DEFAULT_LOCK_EXPIRY,
 ) -> AsyncIterator[Lock]:
-    """Hold the lock on document ``key`` for the length of the block.
+    """Hold the lock ``name`` on document ``key`` for the length of the block.
 
     ``timeout`` is how many seconds to wait for it (None: as long as it takes, 0: not at all), ``expiry``
     after how many seconds it ends by itself when its holder dies; it is renewed every third of that
@@ -97,7 +131,7 @@ async def lock_key(
     """
     if expiry <= 0:
         raise InvalidValueError(f"a lock's expiry must be positive, not {expiry}")
-    lock = Lock(session, key, expiry)
+    lock = Lock(session, key, name, expiry)
     loop = asyncio.get_running_loop()
     deadline = None if timeout is None else loop.time() + timeout
     pause = _POLL_FIRST

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ConfigDict
 
 from rapyer import connections
-from rapyer.batch.batch import Pipeline, current_batch, pipeline
+from rapyer.batch.batch import current_batch
+from rapyer.batch.block import ModelPipeline, pipeline, refuse_ignoring
 from rapyer.batch.fate import fate_is_unknown
 from rapyer.batch.part import session_of
 from rapyer.batch.perform import perform
-from rapyer.config import DEFAULT_LOCK_EXPIRY, RedisConfig, client_of, refresh_of, ttl_of
+from rapyer.config import RedisConfig, client_of, refresh_of, ttl_of
 from rapyer.errors import (
     InvalidValueError,
     KeyExistsError,
@@ -27,6 +27,7 @@ from rapyer.models.assignment import changed_copy
 from rapyer.models.differing import ChangesSaved, changed_places
 from rapyer.models.keys import check_key_unchanged
 from rapyer.models.loading import load_document, with_unread
+from rapyer.models.lockable import Lockable
 from rapyer.models.node import MODEL
 from rapyer.models.raw import RawDocument
 from rapyer.models.views import Embedded
@@ -42,16 +43,15 @@ from rapyer.paths import Path
 from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.state.document import DocumentState, document_state, fold_saved, only_of
 from rapyer.state.known import Noted
-from rapyer.state.node import Document, document_key, locate, parent_of
+from rapyer.state.node import Document, locate, parent_of
 from rapyer.types.placed import PlaceSaved, load_place
 
 if TYPE_CHECKING:
     from rapyer.connections import Session
     from rapyer.models.document_node import AtomicModelKind
-    from rapyer.models.locks import Lock
 
 
-class Storage(Embedded, Document):
+class Storage(Lockable, Embedded, Document):
     """The methods of ``AtomicRedisModel`` that store, read and delete its document."""
 
     __slots__ = ()
@@ -278,45 +278,16 @@ class Storage(Embedded, Document):
         """
         await set_document_ttl(locate(self)[0], seconds)
 
-    def pipeline(self, *, watch: bool = False) -> Pipeline:
+    def pipeline(
+        self, *, watch: bool = False, ignore_redis_error: bool = False
+    ) -> ModelPipeline[Self]:
         """Collect the changes made in an ``async with`` block and apply all of them, or none.
 
-        See :func:`rapyer.pipeline`.
+        The block is given this model. See :func:`rapyer.pipeline`, whose block is given the batch.
         """
-        return pipeline(locate(self)[0], watch=watch)
+        refuse_ignoring(ignore_redis_error)
+        return ModelPipeline(self, locate(self)[0], watch)
 
-    def lock(
-        self, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
-    ) -> AbstractAsyncContextManager[Lock]:
-        """Hold the document's lock for the length of an ``async with`` block.
-
-        ``timeout`` seconds are waited for it (None: as long as it takes), it ends by itself ``expiry``
-        seconds after its holder died. Raises :class:`~rapyer.errors.LockError`.
-        """
-        from rapyer.models.locks import lock_key
-
-        document, _ = locate(self)
-        return lock_key(
-            session_of(document), document_key(document), timeout=timeout, expiry=expiry
-        )
-
-    @classmethod
-    def lock_from_key(
-        cls, key: Any, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
-    ) -> AbstractAsyncContextManager[Lock]:
-        """Like :meth:`lock`, for the document with this key or pk, which need not exist."""
-        from rapyer.models.locks import lock_key
-
-        return lock_key(cls._session(), key_of(cls, key), timeout=timeout, expiry=expiry)
-
-    @classmethod
-    def alock_from_key(
-        cls, key: Any, *, timeout: float | None = None, expiry: float = DEFAULT_LOCK_EXPIRY
-    ) -> AbstractAsyncContextManager[Lock]:
-        """The same as :meth:`lock_from_key`."""
-        return cls.lock_from_key(key, timeout=timeout, expiry=expiry)
-
-    alock = lock
     asave = save
     asave_changes = save_changes
     aload = load

@@ -7,9 +7,9 @@ shaped, counted and changed; order is made in :mod:`rapyer.expressions.ordering`
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from rapyer.batch.batch import current_batch
@@ -31,8 +31,8 @@ _ATTEMPTS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Find(Search, Generic[T]):
-    """A search: ``await`` it for a list, or iterate with ``async for``, which holds only a few hundred
+class Find(Search, Coroutine[Any, Any, list[T]], Generic[T]):
+    """A search: ``await`` it for a list (``asyncio.run`` and ``create_task`` take it as it is), or iterate with ``async for``, which holds only a few hundred
     documents at a time.
 
     :meth:`sort`, :meth:`limit`, :meth:`offset`, :meth:`where`, :meth:`project` and :meth:`keys` give new
@@ -53,6 +53,8 @@ class Find(Search, Generic[T]):
     shape: Callable[[Any], T] | None = None
     """What results are made of documents by; None for the documents themselves."""
     only_keys: bool = False
+    _running: list[Any] = field(default_factory=list, init=False, repr=False)
+    """The coroutine, once this very search is run as a task."""
 
     # -- refining --------------------------------------------------------------------------------
 
@@ -100,6 +102,25 @@ class Find(Search, Generic[T]):
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         return self._list().__await__()
+
+    def send(self, value: Any) -> Any:
+        """The next step of the search, as of any coroutine: so it can be run as a task."""
+        return self._coroutine().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Throw into the search that runs, as into any coroutine."""
+        return self._coroutine().throw(*error)
+
+    def close(self) -> None:
+        """End the search that runs; one that does not run yet stays as it is."""
+        if self._running:
+            self._running[0].close()
+
+    def _coroutine(self) -> Coroutine[Any, Any, list[T]]:
+        if not self._running:
+            self._running.append(self._list())
+        running: Coroutine[Any, Any, list[T]] = self._running[0]
+        return running
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self.results()

@@ -73,6 +73,20 @@ async def create_index(model: type[ModelClass], *, rebuild: bool = False) -> boo
     return await _create(session, model, schema)
 
 
+async def delete_index(model: type[ModelClass]) -> bool:
+    """Delete the index of ``model``, never a document; whether there was one. Sends FT.DROPINDEX.
+
+    Raises :class:`~rapyer.errors.MissingModuleError` when the server has no search module.
+    """
+    try:
+        await session_of_model(model).execute(b"FT.DROPINDEX", index_name(model), write=True)
+    except connections.ResponseError as error:
+        if any(phrase in str(error).lower() for phrase in _UNKNOWN):
+            return False
+        raise
+    return True
+
+
 async def _create(session: Session, model: type[ModelClass], schema: IndexSchema) -> bool:
     name, prefix = index_name(model), model.class_key_initials() + ":"
     words = [word for field in schema.fields.values() for word in field.arguments]

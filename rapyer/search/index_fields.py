@@ -12,13 +12,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
+from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from rapyer.fields import IndexMark, has_mark, is_mark
+from rapyer.fields import IndexMark, has_mark
 from rapyer.keyspace.model_class import ModelClass
 from rapyer.paths import json_path
 from rapyer.schema.of_models import model_spec
@@ -108,7 +106,7 @@ def _collect(
     for name in spec.field_names():  # none where a root model is around something else
         field = model.__pydantic_fields__[name]
         place, inner = (*path, name), spec.field(name)
-        if _is_marked(field):
+        if has_mark(field, IndexMark):
             reason = unsure
             form: tuple[Kind, bool] | None = None
             if reason is None:
@@ -126,19 +124,6 @@ def _collect(
             wrapper = _wrapper_of(inner.schema, inner)
             hidden = wrapper and f"{wrapper} of {'.'.join(place)} may change it when it is loaded"
             _collect(inner.model, inner, place, unsure or hidden, found, outer)
-
-
-def _is_marked(field: FieldInfo) -> bool:
-    return has_mark(field, IndexMark) or _mentions_mark(field.annotation)
-
-
-def _mentions_mark(annotation: Any) -> bool:
-    """Whether an arm of a union is marked, as in ``Index[str] | None``."""
-    if get_origin(annotation) is Annotated:
-        return any(is_mark(entry, IndexMark) for entry in annotation.__metadata__)
-    if get_origin(annotation) in (Union, UnionType):
-        return any(_mentions_mark(arm) for arm in get_args(annotation))
-    return False
 
 
 def _rewritten_by(spec: ValueSpec, model: type[BaseModel]) -> str | None:

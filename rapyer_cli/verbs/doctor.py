@@ -76,7 +76,7 @@ async def _of_server(session: Session) -> AsyncIterator[Row]:
         times.append(time.perf_counter() - started)
     yield _row("latency", "ok", f"{statistics.median(times) * 1000:.2f} ms (median of {_PINGS})")
     info = await _info(client)
-    yield _row("version", "ok", f"Redis {info.get('redis_version', '?')}, {_mode(info)}")
+    yield _row("version", "ok", f"{_product(info)}, {_mode(info)}")
     modules = await _modules(client)
     yield _row("modules", "ok", ", ".join(modules) or "built in")
     yield _persistence(info)
@@ -112,6 +112,16 @@ async def _info(client: Any) -> dict[str, Any]:
     if "redis_version" in reply:
         return dict(reply)
     return dict(next(iter(reply.values()), {}))  # a cluster answers for each node
+
+
+def _product(info: dict[str, Any]) -> str:
+    """The server's own name and version; what is compatible with Redis says that one's too."""
+    redis = info.get("redis_version", "?")
+    name = str(info.get("server_name", "redis"))
+    version = info.get(f"{name}_version", redis)
+    if name == "redis":
+        return f"Redis {redis}"
+    return f"{name.capitalize()} {version} (as Redis {redis})"
 
 
 def _mode(info: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import rapyer
 from rapyer import AtomicRedisModel
 from tests.conftest import Stored
 
@@ -58,7 +59,7 @@ async def test_each_step_is_the_command_it_amounts_to(
     shown: list[str] = []
 
     async def tried() -> None:
-        async with worded.pipeline() as batch:
+        async with rapyer.pipeline(worded) as batch:
             done = act(worded)
             if hasattr(done, "__await__"):
                 await done
@@ -73,7 +74,7 @@ async def test_each_step_is_the_command_it_amounts_to(
 
 async def test_a_save_shows_its_time_to_live() -> None:
     worded = Worded()
-    async with worded.pipeline() as batch:
+    async with rapyer.pipeline(worded) as batch:
         await worded.save(nx=True)
         (line,) = batch.commands()
     assert line.startswith(f"JSON.SET {worded.key} $ ")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+import rapyer
 from rapyer import AtomicRedisModel
 from tests.conftest import Stored
 
@@ -65,7 +66,7 @@ async def test_a_pipeline_leaves_to_others_what_it_only_read(
     other = await Held.get(held.key)
     for name, value in THEIRS.items():
         setattr(other, name, value)
-    async with held.pipeline() as batch:
+    async with rapyer.pipeline(held) as batch:
         read(held)
         held.count += 1
         assert len(batch.commands()) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+import rapyer
 from rapyer import AtomicRedisModel
 from rapyer.errors import KeyNotFound
 from rapyer.types import (
@@ -124,7 +125,7 @@ def test_every_type_has_the_common_properties(name: str, redis: Redis) -> None:
 @pytest.mark.parametrize("name", LIVE)
 async def test_client_is_the_batch_inside_a_pipeline(name: str, redis: Redis) -> None:
     model = await Everything().save()
-    async with model.pipeline() as batch:
+    async with rapyer.pipeline(model) as batch:
         assert getattr(model, name).client is batch
         assert getattr(model, name).redis is redis
     assert getattr(model, name).client is redis

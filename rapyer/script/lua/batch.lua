@@ -162,11 +162,16 @@ local function demand_right(key, command, why)
   end
 end
 
+-- The kind in an answer of JSON.TYPE: a bulk string of RedisJSON, maybe nested, or a status of valkey-json.
+local function said_kind(reply)
+  while type(reply) == 'table' do reply = reply.ok or reply[1] end
+  return reply or nil
+end
+
 local function kind_of(key, path)
   local reply = call('JSON.TYPE', key, path)
   if not reply then refuse('nokey') end
-  local kind = reply[1]
-  if type(kind) == 'table' then kind = kind[1] end
+  local kind = said_kind(reply)
   if not kind then
     if call('EXISTS', key) == 0 then refuse('nokey') end
     return nil
@@ -678,9 +683,7 @@ function parts.reading()
   end
 
   function ops.echo(key, path, a)
-    local reply = call('JSON.TYPE', key, path)
-    local kind = reply and reply[1]
-    if type(kind) == 'table' then kind = kind[1] end
+    local kind = said_kind(call('JSON.TYPE', key, path))
     if kind ~= 'array' and kind ~= 'object' then return false end
     local limit, large = tonumber(a[1]), false
     if limit == 0 then large = true

@@ -13,7 +13,8 @@ for i, key in ipairs(KEYS) do
   if not reply then
     answers[i] = 0
   elseif reply.err then
-    if string.find(reply.err, 'Unknown Redis command', 1, true) then
+    -- Valkey omits the name
+    if string.find(reply.err, 'Unknown Redis command', 1, true) or string.find(reply.err, 'Unknown command', 1, true) then
       return reply
     end
     answers[i] = reply.err
