@@ -7,6 +7,7 @@ sent again is one that the server said it did not execute (a script it does not 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -20,11 +21,16 @@ from rapyer import errors
 from rapyer.connections.cluster_lane import ClusterLane, one_slot, sibling_cluster
 from rapyer.connections.exchange import Command, missing_module, refused
 from rapyer.connections.pool_lane import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
+from rapyer.connections.seen_lane import SeenLane, is_watched
 
 _SESSION = "_rapyer_session"
 """The attribute of a client that holds its session: both live equally long."""
 
+_LOG = logging.getLogger("rapyer.connections")
+logging.getLogger("rapyer").addHandler(logging.NullHandler())  # whoever wants to hear adds another
+
 AsyncClient = Redis | RedisCluster
+Lane = PoolLane | ClusterLane | SeenLane
 Guard = Callable[[Sequence[Command]], None]
 
 
@@ -50,7 +56,7 @@ class Session:
         self._pool = getattr(client, "connection_pool", None)
         self._opening = threading.Lock()
         self._home: asyncio.AbstractEventLoop | None = None
-        self._lanes: dict[asyncio.AbstractEventLoop, PoolLane | ClusterLane] = {}
+        self._lanes: dict[asyncio.AbstractEventLoop, Lane] = {}
 
     @classmethod
     def of(cls, client: AsyncClient) -> Session:
@@ -148,6 +154,7 @@ class Session:
         For errors that came inside a reply, where only the caller can see them.
         """
         if isinstance(error, errors.ReadOnlyError):
+            _LOG.info("%s refuses to write: the master is looked for again", self._lane().place)
             await self._lane().leave_server()
 
     async def _refusal(self, reply: Exception) -> Exception:
@@ -196,25 +203,29 @@ class Session:
             return lane.exchange(commands, write, node)
         return lane.exchange(commands, write)
 
-    def _lane(self) -> PoolLane | ClusterLane:
+    def _lane(self) -> Lane:
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         return lane if lane is not None else self._open_lane(loop)
 
-    def _open_lane(self, loop: asyncio.AbstractEventLoop) -> PoolLane | ClusterLane:
+    def _open_lane(self, loop: asyncio.AbstractEventLoop) -> Lane:
         # Loops of other threads may be doing the same.
         with self._opening:
             for known in [known for known in self._lanes if known.is_closed()]:
                 del self._lanes[known]
-            lane: PoolLane | ClusterLane
+            lane: Lane
             if self.is_cluster:
                 client: Any = self._client()
                 foreign = self._home not in (None, loop)
                 lane = ClusterLane(sibling_cluster(client) if foreign else client, loop)
             else:
                 foreign = self._home not in (None, loop) or belongs_elsewhere(self._pool, loop)
-                lane = PoolLane(sibling_pool(self._pool) if foreign else self._pool, loop)
-                lane.coalesce = self._coalesce
+                own: Any = self._client()
+                if is_watched(own):
+                    lane = SeenLane(own, foreign=foreign)
+                else:
+                    lane = PoolLane(sibling_pool(self._pool) if foreign else self._pool, loop)
+                    lane.coalesce = self._coalesce
             if self._home is None:
                 self._home = loop
             self._lanes[loop] = lane

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -187,10 +186,21 @@ def wait_for_lock(descriptor: int, timeout: float) -> None:
         time.sleep(0.002)
 
 
+def _flock(descriptor: int, kind: str) -> None:
+    """Take a lock without waiting; only systems with ``flock`` have an embedded server."""
+    try:
+        import fcntl
+    except ImportError as error:
+        raise configuration_error(
+            "the embedded server needs file locks, which this system lacks: use the URL of a real server"
+        ) from error
+    fcntl.flock(descriptor, getattr(fcntl, kind) | fcntl.LOCK_NB)
+
+
 def take_lock(descriptor: int) -> bool:
     """Try to take the exclusive lock of an open file, without waiting."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(descriptor, "LOCK_EX")
     except BlockingIOError:
         return False
     return True
@@ -202,7 +212,7 @@ def _is_locked(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _flock(descriptor, "LOCK_SH")
     except BlockingIOError:
         return True
     finally:
