@@ -221,7 +221,7 @@ class Session:
             else:
                 foreign = self._home not in (None, loop) or belongs_elsewhere(self._pool, loop)
                 own: Any = self._client()
-                if is_watched(own):
+                if own is not None and is_watched(own):
                     lane = SeenLane(own, foreign=foreign)
                 else:
                     lane = PoolLane(sibling_pool(self._pool) if foreign else self._pool, loop)
