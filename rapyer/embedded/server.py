@@ -18,6 +18,7 @@ from typing import NamedTuple
 from rapyer.embedded.binaries import INSTALL_HINT, find_binaries, remedy
 from rapyer.embedded.directory import Place, absolute_directory, wait_for_lock
 from rapyer.embedded.faults import configuration_error, connection_error, is_fault
+from rapyer.embedded.processes import await_exit, pid_in
 from rapyer.embedded.wire import ReplyError, Wire
 
 SCHEME = "embedded://"
@@ -168,6 +169,7 @@ class EmbeddedServer:
             with place.starting(timeout=_START_SECONDS):
                 if not place.server_alive():
                     return False
+                pid = pid_in(place.pid)
                 try:
                     with Wire(self.address) as wire:
                         wire.call("SHUTDOWN")
@@ -179,6 +181,7 @@ class EmbeddedServer:
                         self._terminate()
                 if not self._await_end(_STOP_SECONDS):
                     raise connection_error(f"{self!r} has not ended after {_STOP_SECONDS:.0f} s")
+                await_exit(pid, 1.0)  # until then its clients' sockets may look alive
         except TimeoutError as error:
             raise connection_error(f"{self!r} is being started by another process") from error
         return True
@@ -362,10 +365,10 @@ class EmbeddedServer:
 
     def _terminate(self) -> None:
         """Ask the process that holds ``server.lock`` to end; it saves its data first."""
-        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-            with open(self._place.pid, encoding="ascii") as file:
-                pid = int(file.read())
-            os.kill(pid, signal.SIGTERM)
+        pid = pid_in(self._place.pid)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def await_end(place: Place, timeout: float) -> bool:
