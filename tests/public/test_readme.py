@@ -17,7 +17,8 @@ PYTHON = re.compile(r"(?<=```python\n).*?(?=```)", re.DOTALL)
 
 
 async def test_the_python_of_the_readme_runs_block_after_block(rapyer_url, monkeypatch):
-    blocks = PYTHON.findall(README.read_text(encoding="utf-8"))
+    pages = (README, ROOT / ".docs" / "library" / "models.md")
+    blocks = [block for page in pages for block in PYTHON.findall(page.read_text(encoding="utf-8"))]
     assert len(blocks) > 3
     namespace = {"__name__": "readme"}
     known = dict(registry._models)
