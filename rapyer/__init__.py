@@ -6,6 +6,7 @@ The public names are those of ``__all__`` here, of :mod:`rapyer.base`, :mod:`rap
 ============================  ==========================================================================
 :mod:`rapyer.setup`           clients for all models of a program
 :mod:`rapyer.testing`         pytest fixtures: a real server
+:mod:`rapyer.mypy`            a plugin for mypy
 :mod:`rapyer.base`            ``AtomicRedisModel``, put together
 :mod:`rapyer.collection`      what a model class offers for all of its documents
 :mod:`rapyer.bulk`            inserting and deleting many documents
