@@ -16,7 +16,9 @@ from rapyer_cli.failures import CliError, failure_of, report
 from rapyer_cli.knowledge.gathering import operation_infos, types_of
 from rapyer_cli.knowledge.knowledge import Knowledge
 from rapyer_cli.language.lines import invocation_of, lines_of
+from rapyer_cli.render.text import counted
 from rapyer_cli.repl.status import Status
+from rapyer_cli.session.plan import Transaction
 from rapyer_cli.session.session import Leave, Session, where_in_words
 
 
@@ -80,8 +82,7 @@ class Repl:
             self.session.transaction = None
             transaction.batch.discard()
             if transaction.plans:
-                count = len(transaction.plans)
-                self.session.environment.note(f"rapyer: the {count} queued changes are dropped")
+                self.session.environment.note(f"rapyer: {_queued(transaction)} dropped")
 
 
 @dataclass(slots=True)
@@ -101,6 +102,12 @@ class _Pasted:
         if not self.lines:
             return "", False
         return self.lines.pop(0), bool(self.lines) and self.at_once
+
+
+def _queued(transaction: Transaction) -> str:
+    """``2 queued changes are``."""
+    count = len(transaction.plans)
+    return f"{counted(count, 'queued change')} {'is' if count == 1 else 'are'}"
 
 
 def shortened(server: str) -> str:
@@ -154,6 +161,7 @@ async def run_repl(session: Session, **streams: Any) -> int:
             return ""
 
     session.ask = ask
+    ended = False
     await _greet(session)
     while True:
         try:
@@ -163,7 +171,11 @@ async def run_repl(session: Session, **streams: Any) -> int:
             pasted.lines.clear()
             continue
         except EOFError:
-            break
+            if ended:
+                break  # whoever was asked has gone, too
+            ended, line = True, "exit"  # which asks before what is queued is dropped
+        else:
+            ended = False
         line, *others = lines_of(line)
         if others:  # of $EDITOR
             pasted.wait([*others, ""])
@@ -226,6 +238,9 @@ async def _run_piped(repl: Repl) -> int:
             code = await repl.run_line(line.removesuffix("\n").removesuffix("\r")) or code
     except Leave:
         pass
+    transaction = repl.session.transaction
+    if transaction is not None and transaction.plans:
+        code = code or Exit.FAILED  # nobody said commit
     _leave(repl.session)
     return code
 
@@ -236,9 +251,7 @@ def _leave(session: Session) -> int:
         transaction.batch.discard()
         session.transaction = None
         if transaction.plans:
-            session.environment.note(
-                f"rapyer: {len(transaction.plans)} queued changes were not committed and are dropped"
-            )
+            session.environment.note(f"rapyer: {_queued(transaction)} dropped: nobody said commit")
     return Exit.DONE
 
 

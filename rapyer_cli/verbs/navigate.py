@@ -30,11 +30,23 @@ async def pwd(session: Session, invocation: Invocation) -> Shape:
     return Lines((str(session.here),))
 
 
+async def _ask_for_the_queue(session: Session, invocation: Invocation) -> None:
+    """Ask before queued changes are dropped, where somebody can be asked."""
+    from rapyer_cli.change.asking import ask_before
+    from rapyer_cli.render.text import counted
+
+    transaction = session.transaction
+    if transaction is not None and transaction.plans and session.ask is not None:
+        queued = counted(len(transaction.plans), "queued change")
+        await ask_before(session, invocation, f"drop {queued}? ('commit' makes them)")
+
+
 async def use(session: Session, invocation: Invocation) -> Shape:
     """Go on with another server."""
     name = invocation.text("server") or ""
     choices = session.choices._replace(url=None, profile=None, write=False)
     choices = choices._replace(url=name) if "://" in name else choices._replace(profile=name)
+    await _ask_for_the_queue(session, invocation)
     dropped = session.transaction is not None and bool(session.transaction.plans)
     await session.use(choices)
     if dropped:
@@ -101,6 +113,7 @@ async def writable(session: Session, invocation: Invocation) -> Shape:
 
 async def leave(session: Session, invocation: Invocation) -> Shape | None:
     """Leave the REPL."""
+    await _ask_for_the_queue(session, invocation)
     raise Leave
 
 

@@ -108,3 +108,13 @@ def test_nothing_raw_reaches_a_terminal(
     ran = cli(*words, "-o", form, "--yes" if words[0] == "set" else "--debug", terminal=True)
     for text in (ran.out, ran.err):
         assert all(char.isprintable() or char in "\n\t" for char in text), repr(text)
+
+
+def test_lines_that_nobody_commits_are_a_failure(cli: Cli, store: Store) -> None:
+    assert cli("new", POST, "title=x").code == 0
+    ran = cli("repl", stdin=f"begin\nincrease {POST}/views\n")
+    assert ran.code == 1
+    assert "1 queued change is dropped: nobody said commit" in ran.err
+    assert store.json(POST, "$.views") == 0
+    assert cli("repl", stdin=f"begin\nincrease {POST}/views\ncommit\n").code == 0
+    assert store.json(POST, "$.views") == 1

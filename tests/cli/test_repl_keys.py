@@ -147,11 +147,21 @@ async def test_history_comes_back_in_the_next_sitting(cli: Cli) -> None:
 @pytest.mark.usefixtures("stored")
 async def test_leaving_with_a_queue_says_that_it_is_dropped(cli: Cli, store: Store) -> None:
     async def keys(keyboard: Keyboard) -> None:
-        keyboard.type("begin\rincrease BlogPost:1/views\r\x04")
+        keyboard.type("begin\rincrease BlogPost:1/views\r\x04y\r")
 
     _, err, _ = await type_keys(cli, keys)
-    assert "1 queued changes were not committed" in err
+    assert "1 queued change is dropped" in err
     assert store.json("BlogPost:1", "$.views") == 5
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_queue_is_not_dropped_by_mistake(cli: Cli, store: Store) -> None:
+    async def keys(keyboard: Keyboard) -> None:
+        keyboard.type("begin\rincrease BlogPost:1/views\r\x04n\rexit\rn\rcommit\r\x04")
+
+    _, err, _ = await type_keys(cli, keys)
+    assert "not confirmed" in err
+    assert store.json("BlogPost:1", "$.views") == 6
 
 
 async def test_the_vi_keys_can_be_chosen(cli: Cli, store: Store, tmp_path: Path) -> None:
