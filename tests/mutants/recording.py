@@ -1,8 +1,8 @@
 """A pytest plugin for the runs on broken lines: notes which test runs which line, and puts the tests chosen in order.
 
-It does nothing unless the environment says so: under coverage each test is a context of its own, how long each
-took is written to ``RAPYER_MUTANTS_TIMES``, and of the tests only those of ``RAPYER_MUTANTS_CHOSEN`` (JSON, a
-list of node ids) are run, in that order.
+Under coverage each test is a context of its own, how long each took is written to ``RAPYER_MUTANTS_TIMES``,
+and of the tests only those of ``RAPYER_MUTANTS_CHOSEN`` (JSON, a list of node ids) are run, in that order.
+Random tests do not look for smaller examples: that one fails is all that is asked.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from pathlib import Path
 
 import coverage
 import pytest
+from hypothesis import Phase, settings
 
 TIMES = "RAPYER_MUTANTS_TIMES"
 CHOSEN = "RAPYER_MUTANTS_CHOSEN"
 _seconds: dict[str, float] = {}
+
+
+def pytest_configure() -> None:
+    """Before any module of tests is imported."""
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    settings.register_profile("mutants", phases=phases, database=None)
+    settings.load_profile("mutants")
 
 
 @pytest.hookimpl(trylast=True)
