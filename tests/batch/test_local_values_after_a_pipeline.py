@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from pydantic import (
     BaseModel,
     Field,
@@ -13,6 +14,7 @@ from pydantic import (
 from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
+from tests.conftest import Stored
 from tests.servers import until
 
 
@@ -156,3 +158,34 @@ async def test_a_load_of_a_field_brings_what_others_did_to_it_before_it_is_chang
     assert (mutable.inner.name, mutable.inner.count) == ("theirs", 1)
     assert (mutable.many["9"], mutable.many["7"], mutable.count) == (90, 8, 6)
     assert mutable == await Mutable.get(mutable.key)
+
+
+class Edited(AtomicRedisModel):
+    items: list[str] = []
+    table: dict[str, int] = {}
+
+
+@pytest.mark.parametrize("size", [0, 300])
+async def test_edits_below_what_a_block_changes_stay_edits(size: int, stored: Stored) -> None:
+    mine: Any = await Edited(items=["t"] * size, table={f"k{n}": n for n in range(size)}).save()
+    first = await stored(mine)
+    mine.items.append("edit")
+    mine.table["edit"] = 1
+    theirs: Any = await Edited.get(mine.key)
+    await theirs.items.aappend("theirs")
+    await theirs.table.aset_item("theirs", 5)
+    async with mine.pipeline():
+        mine.items.append("block")
+        mine.table["block"] = 2
+    assert await stored(mine) == {
+        "items": [*first["items"], "theirs", "block"],
+        "table": {**first["table"], "theirs": 5, "block": 2},
+    }
+    # a list is one place and stays as it was edited; the entries of a dict are places of their own
+    assert mine.items == [*first["items"], "edit", "block"]
+    await mine.save_changes()
+    assert (await stored(mine))["items"] == [*first["items"], "edit", "block"]
+    assert (await stored(mine))["table"] == {
+        **first["table"],
+        **{"theirs": 5, "block": 2, "edit": 1},
+    }

@@ -1,22 +1,27 @@
 """``python -m tests.mutants [--count 100] [--seed 1] [--room NAME …]``: breaks one line at a time, lists survivors.
 
 The mutants written by hand come first, then generated ones, chosen by the seed, as many of each room. Each is
-tried on a copy of the tree by the tests of its room (:data:`tests.mutants.choice.TESTS`); ``--wide`` tries what
-survived on the whole suite. Exits with 1 when one survives, with 2 when the tests fail on the code as it is.
+tried on a copy of the tree by the tests that reach its line, which one run of the unbroken code tells, and if
+none fails by all tests of its room (:data:`tests.mutants.choice.TESTS`); ``--wide`` tries what survived on the
+whole suite. Exits with 1 when one survives, with 2 when the tests fail on the code as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutants.choice import GENERATED, TESTS, by_hand, candidates, generated
+from tests.mutants.choice import GENERATED, RECORDED, TESTS, WIDE, by_hand, candidates, generated
 from tests.mutants.mutant import Mutant
-from tests.mutants.running import WIDE, Outcome, Workshop
+from tests.mutants.reaching import KEPT, Reaching, place_for
+from tests.mutants.running import Outcome, Workshop
 
 _PATIENCE = 3  # times as long as the unbroken code takes, and then some
 _AT_LEAST = 30.0
@@ -55,32 +60,76 @@ class Trial:
         for number in range(jobs):
             self._free.put(Workshop(directory / str(number)))
         self._seconds: dict[str, float] = {}
+        self._reaching: Reaching | None = None
+
+    @contextmanager
+    def _workshop(self) -> Iterator[Workshop]:
+        workshop = self._free.get()
+        try:
+            yield workshop
+        finally:
+            self._free.put(workshop)
+
+    def record(self) -> list[str]:
+        """Learn which tests reach which line, unless that is known of this code; which tests fail."""
+        place = place_for()
+        if not place.exists():
+            KEPT.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=KEPT) as name:
+                into = Path(name)
+
+                def look(room: str) -> str | None:
+                    with self._workshop() as workshop:
+                        return workshop.record(room, into, _LONGEST).killer
+
+                with ThreadPoolExecutor(self._jobs) as pool:
+                    failing = [killer for killer in pool.map(look, RECORDED) if killer is not None]
+                if failing:
+                    return failing
+                shutil.copytree(into, place)
+        self._reaching = Reaching(place)
+        for test, seconds in self._reaching.seconds.items():
+            room = test.split("/")[1]
+            self._seconds[room] = self._seconds.get(room, 0.0) + seconds
+        return []
 
     def unbroken(self, rooms: list[str]) -> list[str]:
-        """Run the tests of ``rooms`` on the code as it is, which also tells how long they take; what fails."""
+        """Run the tests of ``rooms`` that were not recorded on the code as it is; which fail."""
 
         def look(room: str) -> str | None:
-            workshop = self._free.get()
-            outcome = workshop.run((room,), _LONGEST, broken=False)
-            self._free.put(workshop)
+            with self._workshop() as workshop:
+                outcome = workshop.run((room,), _LONGEST)
             self._seconds[room] = outcome.seconds
             return outcome.killer
 
+        unknown = [room for room in rooms if room not in self._seconds]
         with ThreadPoolExecutor(self._jobs) as pool:
-            return [killer for killer in pool.map(look, rooms) if killer is not None]
+            return [killer for killer in pool.map(look, unknown) if killer is not None]
 
-    def _patience(self, rooms: tuple[str, ...]) -> float:
-        return max(_AT_LEAST, _PATIENCE * sum(self._seconds[room] for room in rooms))
+    def _fate(self, mutant: Mutant, rooms: tuple[str, ...]) -> Outcome:
+        reaching = self._reaching
+        assert reaching is not None
+        chosen = reaching.of(mutant, rooms)
+        spent = 0.0
+        with self._workshop() as workshop, workshop.broken(mutant):
+            if chosen:
+                needed = sum(reaching.seconds[test] for test in chosen)
+                patience = _AT_LEAST + _PATIENCE * needed
+                outcome = workshop.run((), patience, chosen=chosen)
+                spent = outcome.seconds
+                if outcome.killer is not None:
+                    return outcome
+            rest = reaching.all_but(chosen, rooms)
+            needed = sum(self._seconds[room] for room in rooms)
+            patience = _AT_LEAST + _PATIENCE * needed
+            outcome = workshop.run(rooms, patience, chosen=rest)
+        return Outcome(outcome.killer, spent + outcome.seconds)
 
     def outcomes(self, mutants: list[tuple[Mutant, tuple[str, ...]]]) -> list[Outcome]:
         """What became of each mutant, each tried by the tests of some rooms; prints them as they come."""
 
         def outcome(mutant: Mutant, rooms: tuple[str, ...]) -> Outcome:
-            workshop = self._free.get()
-            try:
-                result = workshop.try_out(mutant, rooms, self._patience(rooms))
-            finally:
-                self._free.put(workshop)
+            result = self._fate(mutant, rooms)
             fate = "SURVIVED" if result.killer is None else f"killed by {result.killer}"
             print(f"{fate} ({result.seconds:.0f} s): {mutant}", flush=True)
             return result
@@ -101,10 +150,11 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="rapyer-mutants-") as directory:
         trial = Trial(Path(directory), arguments.jobs)
+        failing = trial.record()
         survivors = mutants
         for wide in (False, True)[: 1 + arguments.wide]:
             work = [(mutant, WIDE if wide else TESTS[mutant.room]) for mutant in survivors]
-            failing = trial.unbroken(list(dict.fromkeys(r for _, rooms in work for r in rooms)))
+            failing += trial.unbroken(list(dict.fromkeys(r for _, rooms in work for r in rooms)))
             if failing:
                 print(f"the tests fail on the code as it is: {', '.join(failing)}")
                 return 2
