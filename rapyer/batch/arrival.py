@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from rapyer.errors import DetachedError
 from rapyer.paths import Path
@@ -26,6 +26,17 @@ from rapyer.state.work import MISSES
 _COMPARABLE = frozenset({str, int, float})
 
 
+class Stale(NamedTuple):
+    """A list or dict that is not what the server has and has to be read.
+
+    ``was`` is what was known of it, if it has unsaved edits; ``keys`` are the entries that are taken over anyway.
+    """
+
+    owner: Any
+    was: Any
+    keys: Collection[str] | None
+
+
 class Arrival:
     """The answers to one change of one document.
 
@@ -35,7 +46,7 @@ class Arrival:
     """
 
     __slots__ = (
-        *("answers", "applied", "document", "echo", "edited_stale", "outdated", "path"),
+        *("answers", "applied", "document", "echo", "outdated", "path"),
         *("said", "stale", "stamp", "state", "steps", "untold", "was"),
     )
 
@@ -50,8 +61,7 @@ class Arrival:
         """Whether something that followed in the block was written over it."""
         self.was: Any = None
         """What was known of the list or dict, if it had unsaved edits before a change that is applied already."""
-        self.stale: list[Any] = []
-        self.edited_stale: set[int] = set()
+        self.stale: list[Stale] = []
         self.untold: list[Path] = []
         """Places of lists and dicts that only an open block has, and that have to be read."""
         self.said: Callable[[Path, Any], None] | None = None
@@ -139,9 +149,9 @@ class Arrival:
             with suppress(*MISSES):
                 local()
         if was is not None and isinstance(owner, dict) and isinstance(echo, bytes):
-            self._merge(owner, spec, was, echo, keys)
+            self.say((), merge_text(owner, was, echo, keys))
         else:
-            self._agree(owner, spec, echo, was is not None)
+            self._agree(Stale(owner, was, keys), spec, echo)
 
     def _settle_detached(self, echo: Any) -> None:
         """The list or dict is not there any more (or only an open block has it): its place is told."""
@@ -171,33 +181,33 @@ class Arrival:
         carry_out(self.document, path, self.steps)
         return True
 
-    def _agree(self, owner: Any, spec: Any, echo: Any, edited: bool) -> None:
+    def _agree(self, found: Stale, spec: Any, echo: Any) -> None:
+        owner, edited = found.owner, found.was is not None
         if isinstance(echo, Digest):
             if edited:
-                self.stale.append(owner)
-                self.edited_stale.add(id(owner))
+                self.stale.append(found)
                 return
             text = spec.to_json(owner)
             if _digest(text) == echo.sha1:
                 self.say((), text)
             else:
-                self.stale.append(owner)
+                self.stale.append(found)
         elif echo is None:
             if self.state.known is not None:
                 self.state.known.lose(self.path)  # removed by somebody, or by what followed
         else:
             self.say((), echo if edited else adopt_text(owner, spec, echo))
 
-    def _merge(
-        self, owner: Any, spec: Any, was: bytes, echo: bytes, own: Collection[str] | None
-    ) -> None:
-        try:
-            fresh = spec.validate_json(echo)
-        except ValueError:
-            self.say((), echo)
-            return
+
+def merge_text(owner: Any, was: bytes, text: bytes, own: Collection[str] | None) -> bytes:
+    """Let ``owner``, a dict with unsaved edits of what ``was``, take over what the server has as ``text`` beside them.
+
+    Returns ``text``. What the model does not accept is left alone.
+    """
+    with suppress(ValueError):
+        fresh = _spec_of(owner).validate_json(text)
         owner.__rapyer_node__.merge(owner, fresh, json.loads(was), own)
-        self.say((), echo)
+    return text
 
 
 def is_live_already(held: Any, value: Any) -> bool:

@@ -63,7 +63,7 @@ async def perform(change: Change) -> Any:
         if arrival.untold:
             await read_places(document, state, arrival.untold)
         if arrival.stale:
-            await read_again(document, state, arrival.stale, arrival.edited_stale)
+            await read_again(document, state, arrival.stale)
     except Refused as refused:
         raise refused.error from refused.error.__cause__
     except BaseException as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rapyer import connections
-from rapyer.batch.arrival import Arrival, adopt_text, tell
+from rapyer.batch.arrival import Arrival, Stale, adopt_text, merge_text, tell
 from rapyer.batch.fate import lose
 from rapyer.paths import Path
 from rapyer.script.call import Primitive, Step, submit
@@ -14,15 +14,13 @@ from rapyer.state.document import DocumentState, based
 from rapyer.state.node import document_key, find
 
 
-async def read_again(
-    document: Any, state: DocumentState, owners: Sequence[Any], edited: Collection[int]
-) -> None:
-    """Let the lists and dicts ``owners`` be what the server has. Sends EVALSHA (JSON.GET).
+async def read_again(document: Any, state: DocumentState, stale: Sequence[Stale]) -> None:
+    """Let lists and dicts be what the server has. Sends EVALSHA (JSON.GET).
 
-    Of those with unsaved edits (``edited`` are their identities) only what the server has is taken down.
+    A list with unsaved edits stays as it is, a dict keeps the entries that were edited.
     """
     key = document_key(document)
-    found = [(owner, place[1]) for owner in owners if (place := find(owner)) is not None]
+    found = [(one, place[1]) for one in stale if (place := find(one.owner)) is not None]
     if not found:
         return
     reads: list[Step] = [(key, Primitive("read", path, (b"lenient",))) for _, path in found]
@@ -35,8 +33,8 @@ async def read_again(
             return  # what was asked for is done; the next operation says what is wrong
         raise
     with based(state):
-        for (owner, path), text in zip(found, texts, strict=True):
-            _take_over(document, state, stamp, owner, path, text, id(owner) in edited)
+        for (one, path), text in zip(found, texts, strict=True):
+            _take_over(document, state, stamp, one, path, text)
 
 
 async def read_places(document: Any, state: DocumentState, places: Sequence[Path]) -> None:
@@ -55,15 +53,18 @@ def _take_over(
     document: Any,
     state: DocumentState,
     stamp: int,
-    owner: Any,
+    stale: Stale,
     path: Path,
     text: Any,
-    edited: bool,
 ) -> None:
+    owner = stale.owner
     if text is None or find(owner) != (document, path):
         lose(state, [path])
         return
     arrival = Arrival(document, state, stamp, applied=True)
     arrival.path = path
-    spec = owner.__rapyer_node__.spec_of(owner)
-    arrival.say((), text if edited else adopt_text(owner, spec, text))
+    if stale.was is None:
+        text = adopt_text(owner, owner.__rapyer_node__.spec_of(owner), text)
+    elif isinstance(owner, dict):
+        text = merge_text(owner, stale.was, text, stale.keys)
+    arrival.say((), text)

@@ -58,9 +58,7 @@ class Settling:
             for part in self._parts:
                 for arrival in _PartSettling(part, scope, containers, problems).settle():
                     if arrival.stale:
-                        await read_again(
-                            arrival.document, arrival.state, arrival.stale, arrival.edited_stale
-                        )
+                        await read_again(arrival.document, arrival.state, arrival.stale)
         finally:
             self._land()
         if problems:

@@ -187,5 +187,7 @@ async def test_edits_below_what_a_block_changes_stay_edits(size: int, stored: St
     assert (await stored(mine))["items"] == [*first["items"], "edit", "block"]
     assert (await stored(mine))["table"] == {
         **first["table"],
-        **{"theirs": 5, "block": 2, "edit": 1},
+        "theirs": 5,
+        "block": 2,
+        "edit": 1,
     }
