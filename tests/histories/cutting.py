@@ -14,8 +14,18 @@ class Cutting:
     def __init__(self, target: str, seed: int) -> None:
         self._target, self._chance = target, random.Random(seed)
         self.port = self.cuts = 0
+        self.serving: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self.serving.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_unix_connection(self._target)
         last = self._chance.randrange(2_000, 60_000)
         there, back = (last, 1 << 60) if self._chance.random() < 0.5 else (1 << 60, last)
@@ -28,8 +38,9 @@ class Cutting:
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        writer.close()
-        up_writer.close()
+        for one in (writer, up_writer):
+            one.close()
+        await asyncio.gather(writer.wait_closed(), up_writer.wait_closed(), return_exceptions=True)
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, last: int
@@ -53,3 +64,4 @@ async def cutting(target: str, seed: int) -> AsyncIterator[Cutting]:
         yield proxy
     finally:
         server.close()
+        await asyncio.gather(*proxy.serving, return_exceptions=True)
