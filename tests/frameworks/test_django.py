@@ -55,9 +55,11 @@ def reset(request: HttpRequest, page: str) -> JsonResponse:
     return JsonResponse({"deleted": async_to_sync(delete)()})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def site() -> None:
-    """Django as it is set up by a settings module."""
+def set_up() -> None:
+    """Django as it is set up by a settings module.
+
+    When this is imported, not in a fixture: ``settings`` raises for whoever looks at all objects before.
+    """
     urls: Any = ModuleType("tests.frameworks.django_urls")
     urls.urlpatterns = [
         path("visited/<page>", visited),
@@ -65,14 +67,16 @@ def site() -> None:
         path("reset/<page>", reset),
     ]
     sys.modules[urls.__name__] = urls
-    if not settings.configured:
-        settings.configure(
-            ALLOWED_HOSTS=["testserver"],
-            ROOT_URLCONF=urls.__name__,
-            SECRET_KEY="of the tests",
-            USE_TZ=True,
-        )
-        django.setup()
+    settings.configure(
+        ALLOWED_HOSTS=["testserver"],
+        ROOT_URLCONF=urls.__name__,
+        SECRET_KEY="of the tests",
+        USE_TZ=True,
+    )
+    django.setup()
+
+
+set_up()
 
 
 async def test_asynchronous_views_store_and_read_models(stored: Stored) -> None:
