@@ -18,8 +18,9 @@ from rapyer.errors import DetachedError
 from rapyer.paths import Path
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Digest, Primitive
+from rapyer.script.in_python import dumps
 from rapyer.state.document import DocumentState, News, carry_out, local_text
-from rapyer.state.known import ABSENT, Known, Noted, same_json
+from rapyer.state.known import ABSENT, Known, Noted, merged, same_json
 from rapyer.state.node import find
 from rapyer.state.work import MISSES
 
@@ -199,15 +200,26 @@ class Arrival:
             self.say((), echo if edited else adopt_text(owner, spec, echo))
 
 
-def merge_text(owner: Any, was: bytes, text: bytes, own: Collection[str] | None) -> bytes:
+def merge_text(owner: Any, was: Any, text: bytes, own: Collection[str] | None) -> bytes:
     """Let ``owner``, a dict with unsaved edits of what ``was``, take over what the server has as ``text`` beside them.
 
-    Returns ``text``. What the model does not accept is left alone.
+    Returns what is known then: ``text``, as this model writes it. Where the model does not accept that, only the
+    entries that are its ``own`` are known from now on: what others wrote cannot be here, and would otherwise
+    seem to be deleted.
     """
-    with suppress(ValueError):
-        fresh = _spec_of(owner).validate_json(text)
-        owner.__rapyer_node__.merge(owner, fresh, json.loads(was), own)
-    return text
+    spec = _spec_of(owner)
+    if own is None:
+        return adopt_text(owner, spec, text)
+    before = {} if was is ABSENT else json.loads(was)
+    try:
+        theirs = json.loads(spec.to_json(spec.validate_json(text)))
+        mine = merged(spec, before, json.loads(spec.to_json(owner)), theirs, own)
+        owner.__rapyer_node__.adopt(owner, spec.validate_json(dumps(mine)))
+    except ValueError:
+        stored = json.loads(text)
+        before.update((name, stored[name]) for name in own if name in stored)
+        return dumps(before)
+    return dumps(theirs)
 
 
 def is_live_already(held: Any, value: Any) -> bool:
@@ -260,7 +272,7 @@ def tell(document: Any, state: DocumentState, path: Path, text: Any) -> None:
     """The server has ``text`` at ``path``, whoever asked: local values that are not edited follow."""
     if not path:
         if text is not ABSENT:
-            document.__rapyer_node__.adopt_document(document, text)
+            _tell_document(document, state, text)
         return
     known = state.known
     node, at = document, 0
@@ -269,22 +281,47 @@ def tell(document: Any, state: DocumentState, path: Path, text: Any) -> None:
         if not _is_model(value):
             break
         node, at = value, at + 1
-    place = path[: at + 1]
+    place, below = path[: at + 1], path[at + 1 :]
     kind = getattr(type(node), "__rapyer_node__", None)
     now = local_text(document, place)
-    was = None if known is None else known.text(place)
-    edited = was is not None and not same_text(was, now)
-    whole = Noted(now if was is None else was)
-    whole.set(path[at + 1 :], text)
-    if known is not None:
-        known.say(path, text)
-    if edited or kind is None:
-        return
+    was = now if known is None else known.before(place, now)
+    whole = Noted(was)
+    whole.set(below, text)
     fresh = whole.text()
-    if fresh is ABSENT:
+    if kind is None or fresh is ABSENT:
+        if known is not None:
+            known.say(path, text)
         return
-    with suppress(ValueError):
-        kind.take(node, path[at], kind.child_spec(node, path[at]).validate_json(fresh))
+    spec = kind.child_spec(node, path[at])
+    with suppress(ValueError):  # what cannot be here is not told: it would seem to be deleted
+        if not same_text(was, now):
+            fresh = _laid_over(spec, was, now, fresh)
+        value = now if fresh is ABSENT or same_text(fresh, now) else spec.validate_json(fresh)
+        if known is not None:
+            known.say(path, text)
+        if value is not now:
+            kind.take(node, path[at], value)
+
+
+def _tell_document(document: Any, state: DocumentState, text: Any) -> None:
+    known = state.known
+    if known is None or not any(
+        noted.unknown or not same_text(noted.text(), local_text(document, path))
+        for path, noted in known.places.items()
+    ):
+        document.__rapyer_node__.adopt_document(document, text)
+        return
+    for name, value in json.loads(text).items():
+        tell(document, state, (name,), dumps(value))
+
+
+def _laid_over(spec: ValueSpec, was: Any, now: Any, theirs: Any) -> Any:
+    """The text of what is ``now``, edited, where the server has ``theirs`` and not what ``was``."""
+    before, mine, other = (
+        text if text is ABSENT else json.loads(text) for text in (was, now, theirs)
+    )
+    found = merged(spec, before, mine, other)
+    return ABSENT if found is ABSENT else dumps(found)
 
 
 def _held(node: Any, path: Path) -> Any:

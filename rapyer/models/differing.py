@@ -85,7 +85,7 @@ def catch_up(document: Any, text: bytes) -> None:
     fresh = load_document(cls, document_key(document), text)
     local = json.loads(spec.to_json(document))
     stored = json.loads(spec.to_json(fresh))
-    before = _before(local, state.known)
+    before = json.loads(state.known.before((), dumps(local)))
     theirs = dict(differences(spec, before, stored, ()))
     ours = dict(differences(spec, before, local, ()))
     clashes = sorted(
@@ -103,14 +103,6 @@ def catch_up(document: Any, text: bytes) -> None:
     _take_over(document, fresh, local, theirs, ours)
     for path, value in theirs.items():
         state.known.say(path, ABSENT if value is ABSENT else dumps(value))
-
-
-def _before(local: Any, known: Known) -> Any:
-    """The document as the server last said: local, but for the places that are noted."""
-    whole = Noted(dumps(local))
-    for path, noted in known.places.items():
-        whole.set(path, noted.text())
-    return whole.tree()
 
 
 def _named(path: Path) -> str:

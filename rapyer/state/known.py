@@ -10,7 +10,7 @@ with all that is in it. So there are never more of them than the document has fi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rapyer.paths import Path
@@ -201,6 +201,19 @@ class Known:
         place = self.covering(path)
         return None if place is None else self.places[place].text(path[len(place) :])
 
+    def before(self, path: Path, now: Any) -> Any:
+        """What the server has at ``path``, where ``now`` is the text (or :data:`ABSENT`) that is local."""
+        text = self.text(path) if self.concerns(path) else None
+        if text is not None:
+            return text
+        inside = self.below(path)
+        if not inside or now is ABSENT:
+            return now
+        whole = Noted(now)
+        for place in inside:
+            whole.set(place[len(path) :], self.places[place].text())
+        return whole.text()
+
     def say(self, path: Path, text: Any) -> None:
         """The server has ``text`` (:data:`ABSENT`: nothing) at ``path``."""
         if not self.concerns(path):
@@ -243,7 +256,7 @@ def differences(spec: ValueSpec, before: Any, now: Any, path: Path) -> Iterator[
     Fields of models, typed dicts and dataclasses and entries of dicts are told apart where both values are
     of one class. What a validator looks at as a whole is one value, as is a list.
     """
-    if before is not ABSENT and now is not ABSENT and same_json(before, now):
+    if _is_same(before, now):
         return
     parts = _parted(spec, before, now)
     if parts is None:
@@ -253,6 +266,36 @@ def differences(spec: ValueSpec, before: Any, now: Any, path: Path) -> Iterator[
         yield from differences(
             parts.child(name), before.get(name, ABSENT), now.get(name, ABSENT), (*path, name)
         )
+
+
+def merged(spec: ValueSpec, before: Any, now: Any, theirs: Any, own: Collection[str] = ()) -> Any:
+    """What becomes of ``now``, an edit of ``before``, where the server has ``theirs``: the edit, laid over that.
+
+    Kept apart as deep as :func:`differences` tells, so that what it finds between ``theirs`` and the result is
+    what the user edited. The entries ``own`` are taken over whoever edited them. All are parsed JSON, or
+    :data:`ABSENT`.
+    """
+    if _is_same(before, now):
+        return theirs
+    if _is_same(before, theirs) and not own:
+        return now
+    parts = _parted(spec, before, now)
+    if parts is None or _parted(spec, now, theirs) is None:
+        return now
+    found = {}
+    for name in dict.fromkeys((*now, *theirs)):
+        value = theirs.get(name, ABSENT)
+        if name not in own:
+            value = merged(
+                parts.child(name), before.get(name, ABSENT), now.get(name, ABSENT), value
+            )
+        if value is not ABSENT:
+            found[name] = value
+    return found
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return a is b or (a is not ABSENT and b is not ABSENT and same_json(a, b))
 
 
 def _parted(spec: ValueSpec, before: Any, now: Any) -> ValueSpec | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rapyer.errors import DetachedError, InvalidValueError
 from rapyer.schema.spec import ValueSpec
-from rapyer.state.known import same_json
 from rapyer.state.node import adopted, link, parent_of, state_of
 from rapyer.state.wrapping import live, native
 from rapyer.types.container import ContainerKind, is_same
@@ -87,36 +86,6 @@ class DictKind(ContainerKind):
     @staticmethod
     def _succeeded(held: Any, fresh: Any) -> Any:
         return held if is_same(held, fresh) else adopted(held, fresh)
-
-    def merge(
-        self, node: Any, fresh: Mapping[Any, Any], was: Any, own: Collection[str] | None
-    ) -> None:
-        """Take over ``fresh`` but for the entries that were edited here: that are not what ``was`` says.
-
-        ``was`` is the parsed object that the server had, ``own`` the entries that are taken over anyway
-        (None: all).
-        """
-        if own is None:
-            self.adopt(node, fresh)
-            return
-        merged = {}
-        for key, held in dict.items(node):
-            name = self.key_text(node, key)
-            if name not in own and self._is_edited(node, key, held, was.get(name, ABSENT)):
-                merged[key] = held
-            elif key in fresh:
-                merged[key] = self._succeeded(held, fresh[key])
-        for key, new in fresh.items():
-            name = self.key_text(node, key)
-            if key not in merged and (name in own or name not in was):
-                merged[key] = new
-        self.restore(node, merged)
-
-    def _is_edited(self, node: Any, key: Any, held: Any, was: Any) -> bool:
-        if was is ABSENT:
-            return True
-        now = json.loads(self.child_spec(node, key).to_json(held))
-        return not same_json(now, was)
 
     def live_at(self, node: Any, place: Any) -> Any:
         held = dict.__getitem__(node, place)
