@@ -82,7 +82,7 @@ class Models:
         if self.failures:
             failed = ", ".join(failure.module for failure in self.failures)
             raise ModelsError(
-                f"there is no model {name!r}, and {failed} failed to import; "
+                f"there is no model {name!r}, and {failed} could not be loaded; "
                 "see the error above or 'rapyer doctor'"
             )
         if not self.classes:
@@ -101,6 +101,9 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
     Each failure is one line on standard error. Nothing is raised: what is missing is said when asked for.
     """
     models = Models(asked=sources.modules)
+    for name, reason in sources.refused:
+        models.failures.append(ImportFailure(name, f"not loaded: {reason}", ""))
+        environment.note(f"rapyer: models {name} are not loaded: {reason}")
     if not sources.modules:
         return models
     from rapyer import find_redis_models
@@ -110,7 +113,7 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
     for name in sources.modules:
         try:
             with contextlib.redirect_stdout(environment.stderr):
-                module = _import(name, sources.base)
+                module = _import(name, sources)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module may raise anything, SystemExit included
@@ -133,12 +136,12 @@ def _belongs_to(model: type, module: ModuleType) -> bool:
     return inside or vars(module).get(model.__name__) is model
 
 
-def _import(name: str, base: Path) -> ModuleType:
-    base = base.absolute()
+def _import(name: str, sources: ModelSources) -> ModuleType:
+    base = sources.base.absolute()
     path = base / Path(name).expanduser()
     if name.endswith(".py") or path.is_file():
         return _import_file(path)
-    if str(base) not in sys.path:
+    if sources.is_base_own and str(base) not in sys.path:
         sys.path.insert(0, str(base))
     importlib.invalidate_caches()
     return importlib.import_module(name)

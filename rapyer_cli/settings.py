@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from rapyer_cli.environment import Environment
 from rapyer_cli.failures import ConnectionRefused, NotFound, UsageError
+from rapyer_cli.trust import why_not_own
 
 _PROFILE_KEYS = frozenset(
     {"url", "environment", "read_only", "password_env", "password_file", "password_command"}
@@ -42,6 +43,8 @@ class Server(NamedTuple):
     url: str
     source: str
     profile: Profile | None = None
+    note: str = ""
+    """What the user is to be told when it is connected to."""
 
     @property
     def is_default(self) -> bool:
@@ -50,11 +53,17 @@ class Server(NamedTuple):
 
 
 class ModelSources(NamedTuple):
-    """The modules to load models from, and where they were named. Files are relative to ``base``."""
+    """The modules to load models from, and where they were named. Files are relative to ``base``.
+
+    ``refused`` are modules that are not to be loaded, and why; ``is_base_own`` says whether what is imported may be
+    looked for in ``base``.
+    """
 
     modules: tuple[str, ...] = ()
     source: str = "nowhere"
     base: Path = Path()
+    refused: tuple[tuple[str, str], ...] = ()
+    is_base_own: bool = True
 
 
 @dataclass(slots=True)
@@ -66,17 +75,27 @@ class Settings:
     config_path: Path
     project: dict[str, Any]
     project_path: Path | None
+    foreign: dict[str, Any]
+    """What the project's file says, if others may have written it: nothing of it is used."""
+    distrust: str = ""
+    """Why that is so, in words."""
 
     @classmethod
     def read(cls, environment: Environment) -> Settings:
         """Read config.toml and the nearest pyproject.toml; missing files are as good as empty ones."""
         config_path = environment.config_directory / "config.toml"
-        project_path = _nearest_project(environment.cwd)
+        project_path = _nearest_project(environment)
         project: dict[str, Any] = {}
+        foreign: dict[str, Any] = {}
+        distrust = ""
         if project_path is not None:
-            tool = _read_toml(project_path).get("tool", {})
-            project = tool.get("rapyer", {}) if isinstance(tool, dict) else {}
-        return cls(environment, _read_toml(config_path), config_path, project, project_path)
+            distrust = why_not_own((project_path, project_path.parent), environment)
+            if distrust:
+                foreign = _tool_table(_read_foreign_toml(project_path))
+            else:
+                project = _tool_table(_read_toml(project_path))
+        config = _read_toml(config_path)
+        return cls(environment, config, config_path, project, project_path, foreign, distrust)
 
     def profile_names(self) -> list[str]:
         """The names of all profiles."""
@@ -105,6 +124,10 @@ class Settings:
                 raise UsageError(
                     f"{where}: {key} must be a {'boolean' if key == 'read_only' else 'text'}"
                 )
+        if "password_command" in values:
+            distrust = why_not_own((self.config_path,), self.environment)
+            if distrust:
+                raise UsageError(f"{where}: password_command is not run: {distrust}")
         return Profile(name=name, **values)
 
     def server(self, url: str | None = None, profile: str | None = None) -> Server:
@@ -131,11 +154,16 @@ class Settings:
             if not isinstance(configured, str):
                 raise UsageError(f"[tool.rapyer] url in {self.project_path} must be a text")
             return Server(configured, f"[tool.rapyer] in {self.project_path}")
+        note = ""
+        if "url" in self.foreign:
+            note = f"the server that {self.project_path} names is not used: {self._remedy()}"
         default = self.config.get("default_profile")
         if default:
             named = self.profile(str(default))
-            return Server(named.url, f"default_profile {default!r} in {self.config_path}", named)
-        return Server(EMBEDDED_URL, "default")
+            return Server(
+                named.url, f"default_profile {default!r} in {self.config_path}", named, note
+            )
+        return Server(EMBEDDED_URL, "default", note=note)
 
     def models(self, given: Sequence[str] = ()) -> ModelSources:
         """The modules to load: of -m, else of RAPYER_MODELS, else of pyproject.toml."""
@@ -144,18 +172,57 @@ class Settings:
             return ModelSources(tuple(given), "-m", cwd)
         variable = self.environment.environ.get("RAPYER_MODELS", "")
         if variable.strip():
-            return ModelSources(tuple(variable.replace(",", " ").split()), "RAPYER_MODELS", cwd)
+            return self._own(variable.replace(",", " ").split(), "RAPYER_MODELS", cwd)
+        if self.project_path is None:
+            return ModelSources()
+        source, base = f"[tool.rapyer] in {self.project_path}", self.project_path.parent
+        if self.distrust:
+            named = self.foreign.get("models", ())
+            named = [named] if isinstance(named, str) else named
+            refused = tuple((str(name), self._remedy()) for name in named or ())
+            return ModelSources((), source, base, refused, is_base_own=False)
         configured = self.project.get("models")
-        if configured and self.project_path is not None:
-            if isinstance(configured, str):
-                configured = [configured]
-            if not isinstance(configured, list) or not all(isinstance(m, str) for m in configured):
-                raise UsageError(
-                    f"[tool.rapyer] models in {self.project_path} must be a list of texts"
-                )
-            source = f"[tool.rapyer] in {self.project_path}"
-            return ModelSources(tuple(configured), source, self.project_path.parent)
-        return ModelSources()
+        if not configured:
+            return ModelSources()
+        if isinstance(configured, str):
+            configured = [configured]
+        if not isinstance(configured, list) or not all(isinstance(m, str) for m in configured):
+            raise UsageError(f"[tool.rapyer] models in {self.project_path} must be a list of texts")
+        return self._own(configured, source, base)
+
+    def _own(self, modules: Sequence[str], source: str, base: Path) -> ModelSources:
+        """``modules`` without those that others may have written."""
+        distrust = why_not_own((base,), self.environment)
+        kept, refused = [], []
+        for name in modules:
+            files = _files_of(name, base)
+            reason = distrust if files else ""
+            reason = reason or why_not_own(files, self.environment)
+            if reason:
+                given = files[0] if files[0].is_file() else name
+                refused.append((name, f"{reason}; -m {given} loads it all the same"))
+            else:
+                kept.append(name)
+        return ModelSources(tuple(kept), source, base, tuple(refused), is_base_own=not distrust)
+
+    def _remedy(self) -> str:
+        directory = self.project_path.parent if self.project_path is not None else ""
+        return f"{self.distrust}; 'rapyer trust {directory}' uses what is named there"
+
+
+def _files_of(name: str, base: Path) -> list[Path]:
+    """The files and directories below ``base`` that are run when the module or file ``name`` is imported."""
+    path = base / Path(name).expanduser()
+    if name.endswith(".py") or path.is_file():
+        return [path]
+    parts = name.split(".")
+    inside = [base.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = [
+        file
+        for package in inside
+        for file in (package, package / "__init__.py", package.with_name(f"{package.name}.py"))
+    ]
+    return [file for file in files if file.exists()]
 
 
 def password_of(profile: Profile, environment: Environment) -> str | None:
@@ -204,13 +271,31 @@ def _password_from_command(command: str, where: str, environment: Environment) -
     return done.stdout.splitlines()[0]
 
 
-def _nearest_project(directory: Path) -> Path | None:
-    directory = directory.absolute()
+def _nearest_project(environment: Environment) -> Path | None:
+    """The nearest pyproject.toml: not above a repository, and not above the user's home directory."""
+    directory = environment.cwd.absolute()
+    home = environment.environ.get("HOME")
     for candidate in (directory, *directory.parents):
         path = candidate / "pyproject.toml"
         if path.is_file():
             return path
+        if (candidate / ".git").exists() or (home and candidate == Path(home)):
+            return None
     return None
+
+
+def _tool_table(content: dict[str, Any]) -> dict[str, Any]:
+    tool = content.get("tool", {})
+    table = tool.get("rapyer", {}) if isinstance(tool, dict) else {}
+    return table if isinstance(table, dict) else {}
+
+
+def _read_foreign_toml(path: Path) -> dict[str, Any]:
+    """What a file of others says, only to tell that it is not used."""
+    try:
+        return _read_toml(path)
+    except (UsageError, RecursionError):
+        return {}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -96,7 +96,10 @@ def _choices(options: dict[str, Any]) -> Choices:
 def _asked(session: Session, verb: str, target: str) -> Any:
     """The JSON that the line asks for, or ``_NOTHING`` where only the ordinary way can tell."""
     login = _login(session)
-    has_models = bool(session.settings.models(session.choices.models).modules)
+    sources = session.settings.models(session.choices.models)
+    if sources.refused or session.server.note:
+        return _NOTHING
+    has_models = bool(sources.modules)
     address = certain_address(target) if has_models else address_of(target, ())
     if session.choices.models or login is None or address is None or address.key is None:
         return _NOTHING

@@ -136,9 +136,12 @@ class Session:
     def certain_address(self, text: str | None) -> Address | None:
         """The address of ``text`` where no models have to be imported to know it; None where they have a say.
 
-        Models that the line itself names are always imported: that they fail to be is said.
+        Models that the line itself names are always imported: that they fail to be is said. So it is of those
+        that others may have written.
         """
         if text is None or self.choices.models or not self.here.is_root:
+            return None
+        if self.settings.models().refused:
             return None
         return certain_address(text)
 
@@ -190,6 +193,8 @@ class Session:
             password = password_of(self.server.profile, self.environment)
             if password is not None:
                 overrides["password"] = password
+        if self.server.note:
+            self.environment.note(f"rapyer: {self.server.note}")
         if self.server.is_default:
             self.environment.note(f"rapyer: {embedded_notice()}")
         client = self._client_from(url, client_from_url, overrides)

@@ -34,6 +34,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
     "embedded": ("server",),
     "configuring": ("config",),
+    "trusting": ("trust",),
     "completing": ("completion",),
     "navigate": (
         *("cd", "pwd", "use", "begin", "commit", "discard", "help"),

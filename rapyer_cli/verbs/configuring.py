@@ -9,12 +9,14 @@ from rapyer_cli.render.shapes import Column, Table
 
 if TYPE_CHECKING:
     from rapyer_cli.session.session import Session
+    from rapyer_cli.settings import Settings
 
 
 async def config(session: Session, invocation: Invocation) -> Table:
     """Show the settings in force and their sources."""
     from rapyer.connections import redact_url
     from rapyer_cli.session.history import history_path
+    from rapyer_cli.trust import trust_path, trusted_directories
 
     settings, server = session.settings, session.server
     environment = session.environment
@@ -37,7 +39,12 @@ async def config(session: Session, invocation: Invocation) -> Table:
         _row(
             "project file",
             str(settings.project_path) if settings.project_path else None,
-            "[tool.rapyer]" if settings.project else "it has no [tool.rapyer]",
+            _project_in_words(settings),
+        ),
+        _row(
+            "trusted",
+            [str(directory) for directory in trusted_directories(environment)] or None,
+            str(trust_path(environment)),
         ),
         _row("history", str(history_path(environment)), "the REPL's lines"),
         _row("journal", str(session.journal.path), "every change made from here"),
@@ -49,6 +56,12 @@ async def config(session: Session, invocation: Invocation) -> Table:
         Column("source", "where from"),
     )
     return Table(columns, [row for row in rows if row["value"] is not None], raw="value")
+
+
+def _project_in_words(settings: Settings) -> str:
+    if settings.distrust:
+        return f"not used: {settings.distrust}"
+    return "[tool.rapyer]" if settings.project else "it has no [tool.rapyer]"
 
 
 def _row(setting: str, value: Any, source: str) -> dict[str, Any]:

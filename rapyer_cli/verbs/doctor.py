@@ -38,7 +38,7 @@ async def doctor(session: Session, invocation: Invocation) -> Ended:
         code = failure.code
     if code == Exit.DONE and any(row["state"] == "broken" for row in rows):
         code = Exit.FAILED
-    for failed in session.models.failures:
+    for failed in (failed for failed in session.models.failures if failed.traceback):
         session.environment.note(failed.traceback.rstrip("\n"))
     columns = (Column("check", "check"), Column("state", "state"), Column("detail", "detail"))
     return Ended(Table(columns, rows), code)
@@ -47,7 +47,11 @@ async def doctor(session: Session, invocation: Invocation) -> Ended:
 def _of_models(session: Session) -> list[Row]:
     models = session.models
     rows = [
-        _row(f"models {failed.module}", "broken", f"{failed.message}; its traceback is on stderr")
+        _row(
+            f"models {failed.module}",
+            "broken",
+            failed.message + ("; its traceback is on stderr" if failed.traceback else ""),
+        )
         for failed in models.failures
     ]
     names = models.names()
