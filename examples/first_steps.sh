@@ -3,7 +3,7 @@
 # its own. Without RAPYER_URL it runs on the embedded server, which keeps the values in between.
 set -eu
 cd "$(dirname "$0")/.."
-export RAPYER_MODELS=examples/blog.py
+export RAPYER_MODELS="$PWD/examples/blog.py"
 
 post=$(rapyer new BlogPost title='Hello, Redis' tags:='["redis", "json", "draft"]' -o raw)
 echo "created   $post"

@@ -191,11 +191,11 @@ class Settings:
         return self._own(configured, source, base)
 
     def _own(self, modules: Sequence[str], source: str, base: Path) -> ModelSources:
-        """``modules`` without those that others may have written."""
+        """``modules`` without those that others may have written. A whole path names its file whoever wrote that."""
         distrust = why_not_own((base,), self.environment)
         kept, refused = [], []
         for name in modules:
-            files = _files_of(name, base)
+            files = [] if Path(name).is_absolute() else _files_of(name, base)
             reason = distrust if files else ""
             reason = reason or why_not_own(files, self.environment)
             if reason:

@@ -135,6 +135,8 @@ def test_a_variable_does_not_make_the_directory_one_is_in_ones_own(
         assert _is_loaded(cli, store, marker)
         _by_everybody(project)
         assert not _is_loaded(cli, store, marker)
+    cli.environ["RAPYER_MODELS"] = str(project / "things.py")
+    assert _is_loaded(cli, store, marker), "a whole path names one file, wherever one is"
 
 
 def test_a_directory_is_trusted_until_that_is_revoked(
