@@ -87,7 +87,10 @@ def true_readme(text: str, url: str) -> str:
 
 
 def _true_readme(text: str, url: str, home: str) -> str:
+    models = " ".join(str(ROOT / "examples" / name) for name in ("blog.py", "music.py"))
     environment = {
+        # As [tool.rapyer] says here, and also where the clone is somebody else's.
+        "RAPYER_MODELS": models,
         **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
         "HOME": home,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

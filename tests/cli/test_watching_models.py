@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,14 @@ def watch(cli: Cli) -> Iterator[Watch]:
     def start(*words: str, models: str = MODELS) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "rapyer_cli", "watch", *words, "--interval", "0.05"]
         environ = {**os.environ, **cli.environ, "RAPYER_MODELS": models}
+        environ["PYTHONPATH"] = str(Path(__file__).parents[2])
         process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environ,
+            cwd=cli.cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         running.append(process)
         assert process.stderr is not None
