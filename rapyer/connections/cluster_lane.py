@@ -18,6 +18,7 @@ from redis.asyncio.connection import SSLConnection
 from redis.crc import key_slot
 
 from rapyer import errors
+from rapyer.connections.cluster_layout import Layout, layout
 from rapyer.connections.exchange import (
     Command,
     Deadlines,
@@ -129,6 +130,16 @@ class ClusterLane:
         """The nodes that together hold all keys."""
         await self._initialize()
         return list(self.client.get_primaries())
+
+    async def layout(self) -> Layout | None:
+        """Which node has which slots now; None where the user may not ask. Sends CLUSTER NODES."""
+        texts = []
+        for node in await self.primaries():
+            (text,) = await self._exchange_with(node, [("CLUSTER", "NODES")], write=False)
+            if not isinstance(text, bytes):
+                return None
+            texts.append(text)
+        return layout(texts)
 
     async def _follow(
         self, command: Command, slot: int | None, reply: Exception, write: bool

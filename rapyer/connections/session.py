@@ -19,6 +19,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from rapyer import errors
 from rapyer.connections.cluster_lane import ClusterLane, one_slot, sibling_cluster
+from rapyer.connections.cluster_layout import Layout
 from rapyer.connections.exchange import Command, missing_module, refused
 from rapyer.connections.pool_lane import PoolLane, belongs_elsewhere, close_pool_soon, sibling_pool
 from rapyer.connections.seen_lane import SeenLane, is_watched
@@ -166,6 +167,11 @@ class Session:
         """The nodes to ask for something about all keys: one ``None``, or a cluster's primaries."""
         lane = self._lane()
         return await lane.primaries() if isinstance(lane, ClusterLane) else [None]
+
+    async def layout(self) -> Layout | None:
+        """Which node of the cluster has which slots; None without a cluster, or where nobody may ask."""
+        lane = self._lane()
+        return await lane.layout() if isinstance(lane, ClusterLane) else None
 
     def require_one_slot(self, keys: Sequence[str | bytes]) -> None:
         """Refuse keys that cannot be used together.

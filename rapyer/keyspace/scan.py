@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SCAN_COUNT = b"2000"
 """How many keys one SCAN looks at, for which the server needs a millisecond."""
+_SLOTS_AT_ONCE = 64
+_MOST_KEYS = 2**31 - 1
 _JSON_TYPE = b"ReJSON-RL"
 
 
@@ -49,17 +51,59 @@ async def scanned_keys(
     """The keys of all documents of ``model``, in lists, each key once.
 
     Keys that are there from beginning to end are always given; ``seen`` are not given again. Sends SCAN
-    with MATCH and TYPE, to every primary of a cluster.
+    with MATCH and TYPE, to every primary of a cluster; where slots have moved between these meanwhile, looks
+    into those slots again.
     """
     session, owned = session_of_model(model), Ownership(model)
     pattern = as_sent(escaped_glob(owned.prefix) + "*")
     seen = set() if seen is None else seen
-    for node in await session.primaries():
-        async with aclosing(_scan(session, pattern, node)) as pages:
+    before = await session.layout()
+    in_doubt: frozenset[int] | None = None
+    while True:
+        if in_doubt is None:
+            pages = _scan_all(session, pattern)
+        else:
+            pages = _keys_in(session, in_doubt, as_sent(owned.prefix))
+        async with aclosing(pages):
             async for words in pages:
                 keys = owned.among(as_keys(unseen(words, seen)))
                 if keys:
                     yield keys
+        if before is None or (after := await session.layout()) is None:
+            return
+        was_in_doubt, in_doubt = in_doubt, after.slots_in_doubt(before)
+        if in_doubt is not None and (not in_doubt or (was_in_doubt and after == before)):
+            return
+        before = after
+
+
+async def _scan_all(session: Session, pattern: bytes) -> AsyncGenerator[list[bytes], None]:
+    for node in await session.primaries():
+        async with aclosing(_scan(session, pattern, node)) as pages:
+            async for words in pages:
+                yield words
+
+
+async def _keys_in(
+    session: Session, slots: Collection[int], prefix: bytes
+) -> AsyncGenerator[list[bytes], None]:
+    """The documents in ``slots``, wherever those are now. Sends CLUSTER GETKEYSINSLOT and TYPE.
+
+    All nodes are asked twice: what was on its way from one that is asked later to one that was asked already is
+    found there then.
+    """
+    commands = [(b"CLUSTER", b"GETKEYSINSLOT", slot, _MOST_KEYS) for slot in sorted(slots)]
+    nodes = await session.primaries()
+    for start in range(0, len(commands), _SLOTS_AT_ONCE):
+        for node in (*nodes, *nodes):
+            asked = commands[start : start + _SLOTS_AT_ONCE]
+            for reply in await session.execute_many(asked, write=False, node=node):
+                if isinstance(reply, Exception):
+                    raise reply
+                words = [word for word in reply if word.startswith(prefix)]
+                types = [(b"TYPE", word) for word in words]
+                kinds = await session.execute_many(types, write=False)
+                yield [word for word, kind in zip(words, kinds, strict=True) if kind == _JSON_TYPE]
 
 
 async def _scan(session: Session, pattern: bytes, node: Any) -> AsyncGenerator[list[bytes], None]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from rapyer import connections
 from rapyer.config import refresh_of
 from rapyer.keyspace.model_class import ModelClass
+from rapyer.keyspace.not_json import is_not_json
 from rapyer.keyspace.scan import session_of_model
 from rapyer.keyspace.spelling import as_sent
 
@@ -97,11 +98,27 @@ async def _read(chunk: Sequence[Entry]) -> list[bytes | None]:
         for group, reply in zip(groups, replies, strict=True):
             if isinstance(reply, Exception):
                 raise reply
+            if session.is_cluster and None in reply:
+                await _ask_one_by_one(session, [chunk[positions[at]][1] for at in group], reply)
             if len(group) == len(chunk):
                 return reply  # type: ignore[no-any-return]
             for at, text in zip(group, reply, strict=True):
                 texts[positions[at]] = text
     return texts
+
+
+async def _ask_one_by_one(session: Session, keys: Sequence[str], texts: list[Any]) -> None:
+    """Look again for what JSON.MGET did not find: it declares its first key only, so a node that has handed over
+    the others of a moving slot does not say where they are. Sends JSON.GET for each."""
+    missing = [position for position, text in enumerate(texts) if text is None]
+    commands = [(b"JSON.GET", as_sent(keys[position]), b".") for position in missing]
+    for position, reply in zip(
+        missing, await session.execute_many(commands, write=False), strict=True
+    ):
+        if not isinstance(reply, Exception):
+            texts[position] = reply
+        elif not is_not_json(reply):
+            raise reply
 
 
 def by_session(entries: Sequence[Entry]) -> dict[Session, list[int]]:

@@ -65,6 +65,7 @@ _NEUTRAL = frozenset(
         "CLUSTER|INFO",
         "CLUSTER|KEYSLOT",
         "CLUSTER|MYID",
+        "CLUSTER|GETKEYSINSLOT",
         "SENTINEL|GET-MASTER-ADDR-BY-NAME",
         "SENTINEL|MASTERS",
         "SENTINEL|MASTER",
