@@ -94,6 +94,11 @@ def use_client(client: AsyncClient, *, refresh_ttl: bool = True) -> Iterator[Non
         _client_in_use.reset(token)
 
 
+def is_bound() -> bool:
+    """Whether this runs inside a :func:`use_client` block."""
+    return _client_in_use.get() is not None
+
+
 def refresh_of(config: RedisConfig) -> int | None:
     """The milliseconds to which an access sets the TTL again; None when it leaves the TTL alone."""
     if config.refresh_ttl and config.ttl and config.ttl > 0 and _refresh_allowed.get():

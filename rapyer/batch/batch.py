@@ -8,6 +8,7 @@ both are all-or-nothing.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import partial
@@ -30,12 +31,15 @@ from rapyer.state.work import Work
 if TYPE_CHECKING:
     import asyncio
 
-_active: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
+active_batch: ContextVar[Batch | None] = ContextVar("rapyer_batch", default=None)
+"""The batch whose block is open here; :func:`current_batch` tells whether it is the running task's."""
+stand_in = threading.local()
+"""``stand_in.task``: in a thread without an event loop, the task that does what the thread asks for."""
 
 
 def current_batch() -> Batch | None:
     """The batch that collects the changes of the running task, if there is one."""
-    batch = _active.get()
+    batch = active_batch.get()
     if batch is None:
         return None
     return batch if batch.task is _current_task() else None
@@ -43,7 +47,7 @@ def current_batch() -> Batch | None:
 
 def may_collect() -> bool:
     """Whether there may be a :func:`current_batch`; quicker to ask."""
-    return _active.get() is not None
+    return active_batch.get() is not None
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -52,7 +56,7 @@ def _current_task() -> asyncio.Task[Any] | None:
     try:
         return None if running is None else running.current_task()
     except RuntimeError:
-        return None
+        return getattr(stand_in, "task", None)
 
 
 class Batch:
@@ -311,7 +315,7 @@ class Collecting:
     def __enter__(self) -> Batch:
         batch = self._batch
         batch.task = _current_task()
-        self._token = _active.set(batch)
+        self._token = active_batch.set(batch)
         self._queued, self._outer_lent = len(batch.operations), batch._lent
         batch.scopes.append(self)
         batch._lent = {}
@@ -339,7 +343,7 @@ class Collecting:
         if failed and len(batch.scopes) == 1 and not batch.operations:
             batch._forget()
         try:
-            _active.reset(self._token)
+            active_batch.reset(self._token)
         except ValueError:
             # the block of an abandoned generator, which the event loop ends in a context of its own
             batch.task = None

@@ -1,0 +1,1 @@
+"""rapyer without ``await``."""
