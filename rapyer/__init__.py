@@ -4,6 +4,7 @@ The public names are those of ``__all__`` here, of :mod:`rapyer.base`, :mod:`rap
 :mod:`rapyer.config` and :mod:`rapyer.errors`. The rooms, each of which imports only those below it:
 
 ============================  ==========================================================================
+:mod:`rapyer.sync`            the same without ``await``
 :mod:`rapyer.setup`           clients for all models of a program
 :mod:`rapyer.testing`         pytest fixtures: a real server
 :mod:`rapyer.mypy`            a plugin for mypy

@@ -15,6 +15,8 @@ from mypy.plugin import AttributeContext, Plugin
 from mypy.types import Instance, NoneType, ProperType, Type, UnionType, get_proper_type
 
 _DOCUMENTS = "rapyer.base.AtomicRedisModel"
+_WAITING = "rapyer.sync"
+"""The module of synchronous documents, and of the live types that their fields have."""
 _MODELS = "pydantic.main.BaseModel"
 _FIELD = "rapyer.expressions.expression.FieldReference"
 _LIVE = {
@@ -37,6 +39,8 @@ class RapyerPlugin(Plugin):
         if not any(name.partition(".")[0] == "rapyer" for name in names):
             return []
         modules = dict.fromkeys(name.rpartition(".")[0] for name in (*_LIVE.values(), _FIELD))
+        if any(name.startswith(_WAITING) for name in names):
+            modules[_WAITING] = None
         return [(10, module, -1) for module in modules if module != file.fullname]
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
@@ -62,24 +66,37 @@ class RapyerPlugin(Plugin):
         """Whether a model is defined where documents are, and is thus read as a part of one."""
         if not info.has_base(_MODELS):
             return False
+        return bool(self._documents_beside(info))
+
+    def _documents_beside(self, info: TypeInfo) -> list[TypeInfo]:
+        """The classes of documents that are known where ``info`` is defined."""
         module = self._modules.get(info.module_name) if self._modules is not None else None
-        return module is not None and any(
-            isinstance(symbol.node, TypeInfo) and symbol.node.has_base(_DOCUMENTS)
-            for symbol in module.names.values()
-        )
+        symbols = () if module is None else module.names.values()
+        nodes = [symbol.node for symbol in symbols]
+        return [node for node in nodes if isinstance(node, TypeInfo) and node.has_base(_DOCUMENTS)]
 
     def _live(self, context: AttributeContext) -> Type:
         if getattr(context, "is_lvalue", False):
             return context.default_attr_type
-        return self._made_live(get_proper_type(context.default_attr_type))
+        owner = get_proper_type(context.type)
+        waits = isinstance(owner, Instance) and self._waits(owner.type)
+        return self._made_live(get_proper_type(context.default_attr_type), waits)
 
-    def _made_live(self, found: ProperType) -> Type:
+    def _waits(self, owner: TypeInfo) -> bool:
+        """Whether a model is synchronous, or is only read as a part of those that are."""
+        documents = [owner] if owner.has_base(_DOCUMENTS) else self._documents_beside(owner)
+        return all(document.has_base(f"{_WAITING}.AtomicRedisModel") for document in documents)
+
+    def _made_live(self, found: ProperType, waits: bool) -> Type:
         if isinstance(found, UnionType):
-            items = [self._made_live(get_proper_type(item)) for item in found.items]
+            items = [self._made_live(get_proper_type(item), waits) for item in found.items]
             return UnionType.make_union(items)
         if not isinstance(found, Instance) or isinstance(found, NoneType):
             return found
-        live = self._class(_LIVE.get(found.type.fullname))
+        name = _LIVE.get(found.type.fullname)
+        if name is not None and waits:
+            name = f"{_WAITING}.{name.rpartition('.')[2]}"
+        live = self._class(name)
         return found if live is None else Instance(live, list(found.args))
 
     def _expression(self, context: AttributeContext) -> Type:

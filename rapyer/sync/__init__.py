@@ -21,6 +21,16 @@ from rapyer import (
 from rapyer.search.start import find as _find
 from rapyer.sync.twin import AtomicRedisModel
 from rapyer.sync.waiting import Block, Find, waiting
+from rapyer.types import (
+    RedisBytes,
+    RedisDatetime,
+    RedisDatetimeTimestamp,
+    RedisDict,
+    RedisFloat,
+    RedisInt,
+    RedisList,
+    RedisStr,
+)
 
 __all__ = [
     "AtomicRedisModel",
@@ -31,7 +41,15 @@ __all__ = [
     "Queued",
     "RapyerError",
     "RapyerKey",
+    "RedisBytes",
     "RedisConfig",
+    "RedisDatetime",
+    "RedisDatetimeTimestamp",
+    "RedisDict",
+    "RedisFloat",
+    "RedisInt",
+    "RedisList",
+    "RedisStr",
     "SafeLoad",
     "delete_many",
     "errors",
