@@ -23,7 +23,6 @@ from rapyer.base import AtomicRedisModel as _AtomicRedisModel
 from rapyer.batch.batch import Batch
 from rapyer.bulk.delete import Deletable, Deleted
 from rapyer.config import AsyncClient
-from rapyer.fields import RapyerKey
 from rapyer.models.locks import Lock
 from rapyer.models.storage import Storage
 from rapyer.search.changes import Change

@@ -124,6 +124,8 @@ class _Stub:
         for node in ast.walk(annotation):
             if not isinstance(node, ast.Name) or node.id in dir(__builtins__) or node.id in "TKV":
                 continue
+            if node.id in rapyer.sync.__all__ and node.id not in ("Find", "Block"):
+                continue
             if node.id in ("Find", "Block"):
                 self.imports.add(f"from rapyer.sync.waiting import {node.id} as {node.id}")
             elif node.id == "Iterator":
