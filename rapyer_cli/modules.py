@@ -131,6 +131,38 @@ def load_models(sources: ModelSources, environment: Environment) -> Models:
     return models
 
 
+def reload_models(sources: ModelSources, before: Models, environment: Environment) -> Models | None:
+    """Import the modules of ``sources`` again; None, with everything as it was ``before``, where one fails."""
+    from rapyer.keyspace.registry import forget, register
+
+    places = {str(sources.base.absolute()), *_directories(sources)}
+    kept = {
+        name: module
+        for name, module in sys.modules.items()
+        if (file := getattr(module, "__file__", None)) and str(Path(file).parent) in places
+    } | {model.__module__: sys.modules[model.__module__] for model in before}
+    for name in kept:
+        del sys.modules[name]
+    models = load_models(sources, environment)
+    if not any(failure.traceback for failure in models.failures):
+        for model in before:
+            forget(model)
+        return models
+    for model in models:
+        forget(model)
+    sys.modules.update(kept)
+    for model in before:
+        register(model)
+    return None
+
+
+def _directories(sources: ModelSources) -> Iterator[str]:
+    for name in sources.modules:
+        path = sources.base.absolute() / Path(name).expanduser()
+        if path.suffix == ".py":
+            yield str(path.resolve().parent)
+
+
 def _belongs_to(model: type, module: ModuleType) -> bool:
     inside = f"{model.__module__}.".startswith(f"{module.__name__}.")
     return inside or vars(module).get(model.__name__) is model

@@ -64,7 +64,9 @@ def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int
         return asyncio.run(complete(words[1:], environment))
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]  # as in the REPL
-    invocation = parse(words, _verbs_for(words))
+    verbs = _verbs_for(words)
+    aliased = _aliased(words, verbs, environment)
+    invocation = parse(words, verbs) if aliased is None else aliased
     if invocation is None:
         return _without_verb(words, environment)
     if invocation.flag("help"):
@@ -75,6 +77,20 @@ def _prepare(words: Sequence[str], environment: Environment) -> Invocation | int
     if not invocation.verb.in_shell:
         raise UsageError(f"{invocation.verb.name} is a verb of the REPL; 'rapyer repl' opens it")
     return invocation
+
+
+def _aliased(words: Sequence[str], verbs: Verbs, environment: Environment) -> Invocation | None:
+    """What an alias of the user's stands for with the words after it; None where the first word is none."""
+    if not words or words[0].startswith("-") or words[0] in verbs:
+        return None
+    from rapyer_cli.language.lines import invocation_of
+    from rapyer_cli.language.quoting import quoted
+    from rapyer_cli.settings import Settings
+
+    aliases = Settings.read(environment).aliases(verbs.spellings())
+    if words[0] not in aliases:
+        return None
+    return invocation_of(" ".join([aliases[words[0]], *map(quoted, words[1:])]), verbs)
 
 
 async def _perform(invocation: Invocation, environment: Environment) -> int:

@@ -5,7 +5,7 @@ Reads ``config.toml`` of the user and the nearest ``pyproject.toml``; connects t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,6 +129,22 @@ class Settings:
             if distrust:
                 raise UsageError(f"{where}: password_command is not run: {distrust}")
         return Profile(name=name, **values)
+
+    def aliases(self, verbs: Collection[str]) -> dict[str, str]:
+        """The lines of ``[aliases]`` in config.toml by their names.
+
+        Raises :class:`UsageError` for what is no line, and for the name of one of ``verbs``.
+        """
+        found = self.config.get("aliases", {})
+        where = f"[aliases] in {self.config_path}"
+        if not isinstance(found, dict):
+            raise UsageError(f'{where} must be lines such as top = "find BlogPost views > 100"')
+        for name, line in found.items():
+            if not isinstance(line, str) or not line.strip() or "\n" in line:
+                raise UsageError(f"{where}: {name} must be one line of text")
+            if name in verbs:
+                raise UsageError(f"{where}: {name} is a verb, which no alias may stand for")
+        return found
 
     def server(self, url: str | None = None, profile: str | None = None) -> Server:
         """The server that is in force: the first of --url, --profile, RAPYER_URL, REDIS_URL,

@@ -15,6 +15,7 @@ from rapyer_cli.failures import CliError, ConnectionRefused, Refused, ValueRefus
 from rapyer_cli.language.grammar import Invocation
 from rapyer_cli.render.shapes import Changed, Shape
 from rapyer_cli.render.text import cut
+from rapyer_cli.session.last import remember
 from rapyer_cli.session.session import Session
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ async def _finish(session: Session, invocation: Invocation, outcome: Any) -> int
         shape = await carry_out(session, outcome, invocation)
     else:
         shape = outcome
+    if session.in_repl:
+        remember(session, shape)
     if shape is not None:
         from rapyer_cli.render import render
 

@@ -27,6 +27,19 @@ _GROUPS: tuple[tuple[Group, str], ...] = (
 _USUAL_EXITS = (Exit.DONE, Exit.FAILED, Exit.USAGE, Exit.CONNECTION, Exit.INTERRUPTED)
 
 
+_AT_THE_PROMPT = [
+    ("LINE | COMMAND", "give what a pipe would get to a command of your shell"),
+    (
+        "LINE > FILE, >> FILE",
+        "write or append it to a file; after a condition only >>, as > compares",
+    ),
+    ("!COMMAND", "run a command of your shell"),
+    ("_", "what the last line gave: as the first argument its document, else its value"),
+    ("clear", "alone: clear the screen"),
+    ("F1", "the keys"),
+]
+
+
 def overview(verbs: Verbs, width: int, *, repl: bool = False) -> str:
     """The page of ``rapyer --help``, or of ``help`` in the REPL."""
     lines: list[str] = []
@@ -57,7 +70,10 @@ def overview(verbs: Verbs, width: int, *, repl: bool = False) -> str:
         f"  {prefix}get BlogPost:42",
         f"  {prefix}increase BlogPost:42/views 5",
     ]
-    if not repl:
+    if repl:
+        lines += ["", "At the prompt:"]
+        lines += _columns(_AT_THE_PROMPT, width)
+    else:
         lines += ["", "Exit codes:"]
         lines += _columns([(str(int(code)), code.meaning) for code in Exit], width)
     lines += [

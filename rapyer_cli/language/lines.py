@@ -7,12 +7,29 @@ from collections.abc import Sequence
 from rapyer_cli.failures import UsageError
 from rapyer_cli.language.grammar import Invocation, Kind, Verb, Verbs
 from rapyer_cli.language.parser import parse
-from rapyer_cli.language.quoting import Word, split
+from rapyer_cli.language.quoting import Word, scan, split
 
 
 def lines_of(text: str) -> list[str]:
     """The lines of ``text``. LF or CRLF ends one, and nothing else: no other separator begins a command."""
     return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def commands_in(text: str) -> list[str]:
+    """The commands of ``text``: its lines, but for those that a quote which was left open goes on over."""
+    commands: list[str] = []
+    for line in lines_of(text):
+        if commands and is_open(commands[-1]):
+            commands[-1] += "\n" + line
+        else:
+            commands.append(line)
+    return commands
+
+
+def is_open(line: str) -> bool:
+    """Whether a quote is open at the end of ``line``."""
+    words = scan(line)
+    return bool(words) and bool(words[-1].open)
 
 
 def invocation_of(line: str, verbs: Verbs) -> Invocation | None:

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import completion_is_selected, has_completions
+from prompt_toolkit.filters import Condition, completion_is_selected, has_completions
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
-from rapyer_cli.language.lines import lines_of
+from rapyer_cli.language.lines import is_open, lines_of
+
+KEYS = """\
+Tab        complete; the arrows choose, Enter accepts without running
+Enter      run; an open quote goes on in the next line
+→, Ctrl-E  take the suggestion from history      Ctrl-R  search the history
+Ctrl-C     cancel the command or the line        Ctrl-D  leave
+Ctrl-Z     suspend                               F4      vi keys, or emacs keys again
+Ctrl-X Ctrl-E  edit the line in $EDITOR          Ctrl-L  clear the screen"""
+
+
+@Condition
+def _quote_is_open() -> bool:
+    return is_open(get_app().current_buffer.text)
+
+
+@Condition
+def _only_one() -> bool:
+    state = get_app().current_buffer.complete_state
+    return state is not None and len(state.completions) == 1
 
 
 def key_bindings(wait: Callable[[list[str]], None] = lambda lines: None) -> KeyBindings:
@@ -32,6 +51,21 @@ def key_bindings(wait: Callable[[list[str]], None] = lambda lines: None) -> KeyB
     @bindings.add("enter", filter=has_completions & completion_is_selected)
     def accept(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None
+
+    @bindings.add("enter", filter=_quote_is_open & ~completion_is_selected)
+    def go_on(event: KeyPressEvent) -> None:
+        event.current_buffer.cancel_completion()
+        event.current_buffer.insert_text("\n")
+
+    @bindings.add("tab", filter=_only_one)
+    def complete(event: KeyPressEvent) -> None:
+        state = event.current_buffer.complete_state
+        assert state is not None
+        event.current_buffer.apply_completion(state.completions[0])
+
+    @bindings.add("f1")
+    def keys(event: KeyPressEvent) -> None:
+        run_in_terminal(lambda: print(KEYS))
 
     @bindings.add("escape", filter=has_completions)  # not at once: it also begins what Alt types
     def close(event: KeyPressEvent) -> None:

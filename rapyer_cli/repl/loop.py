@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapyer_cli.change.execute import run
 from rapyer_cli.exits import Exit
-from rapyer_cli.failures import CliError, failure_of, report
+from rapyer_cli.failures import failure_of, report
 from rapyer_cli.knowledge.gathering import operation_infos, types_of
 from rapyer_cli.knowledge.knowledge import Knowledge
-from rapyer_cli.language.lines import invocation_of, lines_of
+from rapyer_cli.language.lines import commands_in
 from rapyer_cli.render.text import counted
+from rapyer_cli.repl.greeting import greet
+from rapyer_cli.repl.interrupting import interrupts
+from rapyer_cli.repl.lines import run_typed
 from rapyer_cli.repl.status import Status
 from rapyer_cli.session.plan import Transaction
 from rapyer_cli.session.session import Leave, Session, where_in_words
+from rapyer_cli.trust import why_not_own
 
 
 @dataclass(slots=True)
@@ -54,14 +55,7 @@ class Repl:
         self.session.environment.follow_terminal()
         debug = "--debug" in line
         try:
-            invocation = invocation_of(line, self.session.all_verbs())
-            if invocation is None:
-                return Exit.DONE
-            if invocation.flag("help"):
-                invocation = invocation_of(f"help {invocation.verb.name}", self.session.all_verbs())
-                assert invocation is not None
-            _refuse_connection_options(invocation.values)
-            code = await run(self.session, invocation)
+            code = await run_typed(self.session, line)
             self.trouble = ""
         except Leave:
             raise
@@ -162,7 +156,11 @@ async def run_repl(session: Session, **streams: Any) -> int:
 
     session.ask = ask
     ended = False
-    await _greet(session)
+    await greet(session)
+    try:
+        await _start_up(repl)
+    except Leave:
+        return _leave(session)
     while True:
         try:
             text, at_once = pasted.next()
@@ -176,7 +174,7 @@ async def run_repl(session: Session, **streams: Any) -> int:
             ended, line = True, "exit"  # which asks before what is queued is dropped
         else:
             ended = False
-        line, *others = lines_of(line)
+        line, *others = commands_in(line)
         if others:  # of $EDITOR
             pasted.wait([*others, ""])
         repl.failed = False
@@ -187,25 +185,30 @@ async def run_repl(session: Session, **streams: Any) -> int:
     return _leave(session)
 
 
-async def _greet(session: Session) -> None:
-    names = session.models.names()
-    known = ", ".join(names[:6]) + (" …" if len(names) > 6 else "") if names else "none loaded"
-    environment = session.environment
-    environment.note(
-        f"rapyer: models: {known}. 'help' lists the verbs, Tab completes, Ctrl-D leaves."
-    )
+async def _start_up(repl: Repl) -> None:
+    """Run the lines of the user's start-up file, as if they were typed."""
+    environment = repl.session.environment
+    path = environment.config_directory / "startup"
     try:
-        from rapyer.connections import check_server
-
-        await check_server(await session.client())
-    except Exception as error:
-        report(error, environment)
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        environment.note(f"rapyer: cannot read {path}: {error}")
+        return
+    distrust = why_not_own((path,), environment)
+    if distrust:
+        environment.note(f"rapyer: {path} is not run: {distrust}")
+        return
+    for line in commands_in(text):
+        if not await _run_interruptibly(repl, line):
+            raise Leave
 
 
 async def _run_interruptibly(repl: Repl, line: str) -> bool:
     """Run ``line`` so that Ctrl-C cancels it and not the sitting; False when it ends the sitting."""
     task = asyncio.ensure_future(repl.run_line(line))
-    async with _interrupts(task.cancel):
+    async with interrupts(task.cancel):
         try:
             await task
         except Leave:
@@ -213,22 +216,6 @@ async def _run_interruptibly(repl: Repl, line: str) -> bool:
         except asyncio.CancelledError:
             repl.session.environment.note("rapyer: interrupted")
     return True
-
-
-@contextlib.asynccontextmanager
-async def _interrupts(cancel: Callable[[], Any]) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        loop.add_signal_handler(signal.SIGINT, cancel)
-    except (NotImplementedError, RuntimeError, ValueError):
-        yield  # no signals here: another thread, or another system
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
 
 
 async def _run_piped(repl: Repl) -> int:
@@ -253,10 +240,3 @@ def _leave(session: Session) -> int:
         if transaction.plans:
             session.environment.note(f"rapyer: {_queued(transaction)} dropped: nobody said commit")
     return Exit.DONE
-
-
-def _refuse_connection_options(values: Mapping[str, Any]) -> None:
-    for name in ("url", "profile", "models", "read_only", "write"):
-        if values.get(name):
-            flag = "--" + name.replace("_", "-")
-            raise CliError(f"{flag} is given when the REPL is opened; 'use' changes the server")

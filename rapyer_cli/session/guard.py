@@ -146,6 +146,8 @@ class Guard:
         self._ask = ask
         self._flags: dict[str, frozenset[str] | None] = {}
         self._open = 0
+        self.sent = 0
+        """How many commands were let through."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -160,6 +162,8 @@ class Guard:
 
     async def check(self, names: Iterable[str]) -> None:
         """Raise :class:`Refused` when one of these commands may not leave now."""
+        names = tuple(names)
+        self.sent += len(names)
         if self._open and not self.reason:
             return
         for name in names:

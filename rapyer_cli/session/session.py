@@ -42,6 +42,13 @@ class Choices(NamedTuple):
     write: bool = False
 
 
+class Last(NamedTuple):
+    """What the last line gave: the key of one document, and a value as text; None where it gave none."""
+
+    target: str | None = None
+    value: str | None = None
+
+
 @dataclass(slots=True)
 class Session:
     """State shared by the lines of one sitting.
@@ -63,6 +70,7 @@ class Session:
     done: list[Done] = field(default_factory=list)
     records: dict[str, Record | None] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
+    last: Last = field(default_factory=Last)
     ask: Callable[[str], Awaitable[str]] | None = None
     _settings: Settings | None = None
     _server: Server | None = None
@@ -98,6 +106,10 @@ class Session:
             store(self.environment, sources, self._models)
         return self._models
 
+    def replace_models(self, models: Models) -> None:
+        """Go on with other models."""
+        self._models = models
+
     @property
     def journal(self) -> Journal:
         """The local journal of changes."""
@@ -126,6 +138,11 @@ class Session:
         if self._guard is None:
             raise RuntimeError("the session is not connected")
         return self._guard
+
+    @property
+    def sent(self) -> int:
+        """How many commands were sent on this connection."""
+        return 0 if self._guard is None else self._guard.sent
 
     def address(self, text: str | None) -> Address:
         """The address that ``text`` means here; where one is, without a text."""

@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "running": ("run",),
     "raw": ("raw",),
     "sessions": ("repl",),
+    "pythoning": ("python",),
     "doctor": ("doctor",),
     "embedded": ("server",),
     "configuring": ("config",),
@@ -38,7 +39,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "completing": ("completion",),
     "navigate": (
         *("cd", "pwd", "use", "begin", "commit", "discard", "help"),
-        *("writable", "exit", "quit"),
+        *("writable", "reload", "time", "exit", "quit"),
     ),
 }
 

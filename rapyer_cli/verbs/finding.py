@@ -14,6 +14,7 @@ from rapyer_cli.language.grammar import Argument, Invocation, Kind, Option, Verb
 from rapyer_cli.render.shapes import Column, Shape, Shown, Table
 from rapyer_cli.session.resolve import require_known
 from rapyer_cli.verbs.arguments import LIMIT, LOOK_EXITS, MODEL
+from rapyer_cli.verbs.listing import columns_of, usual_columns
 from rapyer_cli.verbs.look import goes_to_a_pipe, number_of
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 _LISTED = 100
 _NAMED_MISFITS = 5
-_SCALARS = ("str", "int", "float", "bool", "datetime", "other")
-_MOST_COLUMNS = 8
-_LOOKED_AT = 20
 
 Found = tuple[str, Any, Any]
 """Key, stored JSON, and what the condition and the sort look at: a model, or the JSON again."""
@@ -44,7 +42,7 @@ async def find(session: Session, invocation: Invocation) -> Shape:
     rows = _rows(matches, name, fields, shown, in_pipe=in_pipe)
     if in_pipe and not fields:
         return Table((Column("key", "document"), Column("document", "")), rows, raw="key")
-    columns = [_column(reference) for _, reference in fields] or _usual_columns(model)
+    columns = [_column(reference) for _, reference in fields] or usual_columns(model)
     note = (
         ""
         if limit or invocation.flag("all")
@@ -54,7 +52,7 @@ async def find(session: Session, invocation: Invocation) -> Shape:
     if isinstance(found, list) and len(found) < _LISTED:
         note = ""
     if isinstance(found, list) and not columns:
-        columns = _columns_of(found)
+        columns = columns_of(found)
     return Table(
         (Column("key", "document"), *columns),
         found,
@@ -198,33 +196,6 @@ async def _rows(
 def _column(reference: FieldReference) -> Column:
     text = str(reference.__rapyer_parts__()[1])
     return Column(text, text)
-
-
-def _usual_columns(model: Any) -> list[Column]:
-    """The columns of a model's table: its first scalar fields."""
-    if model is None:
-        return []
-    from rapyer.schema.of_models import model_spec
-    from rapyer_cli.knowledge.gathering import kind_of
-
-    spec = model_spec(model)
-    kinds = {name: kind_of(spec.child(name)) for name in spec.field_names()}
-    names = [name for name, kind in kinds.items() if kind in _SCALARS and name != "key"][
-        :_MOST_COLUMNS
-    ]
-    return [Column(n, n, numeric=kinds[n] in ("int", "float"), optional=True) for n in names]
-
-
-def _columns_of(rows: Sequence[dict[str, Any]]) -> list[Column]:
-    """The columns of documents without a model: the first scalar fields of the first documents."""
-    numeric: dict[str, bool] = {}
-    for row in rows[:_LOOKED_AT]:
-        for name, value in row.items():
-            if name != "key" and not isinstance(value, (dict, list)):
-                number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                numeric[name] = numeric.get(name, True) and number
-    names = list(numeric)[:_MOST_COLUMNS]
-    return [Column(name, name, numeric=numeric[name], optional=True) for name in names]
 
 
 _EXPRESSION = Argument(

@@ -246,6 +246,7 @@ def goes_to_a_pipe(session: Session, invocation: Invocation) -> bool:
 
 async def _list_documents(session: Session, invocation: Invocation, address: Address) -> Table:
     from rapyer_cli.reading.many import some_keys_of, unique_keys_of
+    from rapyer_cli.verbs.listing import documents_table
 
     client = await session.client()
     limit = number_of(invocation, "limit", 0)
@@ -261,11 +262,14 @@ async def _list_documents(session: Session, invocation: Invocation, address: Add
                 _require_model(session, address.name)
 
         return Table(columns, stream(), empty=f"no documents of {address.name}", raw="key")
-    seconds = 0 if goes_to_a_pipe(session, invocation) else _WAIT_SECONDS
+    in_pipe = goes_to_a_pipe(session, invocation)
+    seconds = 0 if in_pipe else _WAIT_SECONDS
     keys, more = await some_keys_of(client, address.name, "", limit or _LISTED, seconds=seconds)
     if not keys and not more:
         _require_model(session, address.name)
     note = "… there may be more; --all shows every one" if more and not limit else ""
+    if keys and not in_pipe:
+        return await documents_table(session, address.name, keys, note)
     rows = [{"key": escape_key(key, address.name)} for key in keys]
     return Table(columns, rows, empty=f"no documents of {address.name}", raw="key", note=note)
 

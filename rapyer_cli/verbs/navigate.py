@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rapyer_cli.failures import CliError, NotFound, UsageError
+from rapyer_cli.exits import Exit
+from rapyer_cli.failures import CliError, ModelsError, NotFound, UsageError
 from rapyer_cli.language.addresses import ROOT, Address
 from rapyer_cli.language.grammar import CHANGE_OPTIONS, Argument, Invocation, Kind, Verb
 from rapyer_cli.render.shapes import Lines, Shape
@@ -16,6 +17,7 @@ async def cd(session: Session, invocation: Invocation) -> Shape | None:
     if text is None:
         session.before, session.here = session.here, ROOT
         return None
+    text = text.removesuffix(":") or text  # as completion writes a model
     if text == "-" and not (session.here.key and await _exists(session, session.here.child("-"))):
         session.before, session.here = session.here, session.before
         return Lines((str(session.here),))
@@ -86,7 +88,7 @@ async def discard(session: Session, invocation: Invocation) -> Shape:
     return Lines((f"dropped {len(transaction.plans)} queued",))
 
 
-async def help_(session: Session, invocation: Invocation) -> Shape:
+async def help_(session: Session, invocation: Invocation) -> Shape | None:
     """Show the verbs, or the page of one."""
     from rapyer_cli.language.help import overview, page
 
@@ -100,6 +102,11 @@ async def help_(session: Session, invocation: Invocation) -> Shape:
         if verb is None:
             raise UsageError(f"there is no verb {name!r}; 'help' lists them")
         text = page(verb, width, repl=True)
+    if session.environment.stdout_is_terminal:
+        from rapyer_cli.render.pager import show_in_pager
+
+        show_in_pager(text, session.environment)
+        return None
     return Lines(tuple(text.rstrip("\n").split("\n")))
 
 
@@ -109,6 +116,23 @@ async def writable(session: Session, invocation: Invocation) -> Shape:
     if session.read_only_reason:
         raise CliError(f"still read-only: {session.read_only_reason}")
     return Lines((f"changes are allowed on {where_in_words(session)}",))
+
+
+async def reload(session: Session, invocation: Invocation) -> Shape:
+    """Import the user's modules again; where one fails, the models stay as they were."""
+    from rapyer_cli.modules import reload_models
+
+    sources = session.settings.models(session.choices.models)
+    models = reload_models(sources, session.models, session.environment)
+    if models is None:
+        raise ModelsError("the models are what they were before; 'reload' tries again")
+    session.replace_models(models)
+    return Lines((f"models: {', '.join(models.names()) or 'none'}",), data=models.names())
+
+
+async def time_(session: Session, invocation: Invocation) -> Shape:
+    """The prompt itself measures; what comes here is no line of a prompt."""
+    raise UsageError("'time' stands in front of a line at the prompt of the REPL")
 
 
 async def leave(session: Session, invocation: Invocation) -> Shape | None:
@@ -195,6 +219,24 @@ VERBS = (
         "repl",
         writable,
         examples=("writable",),
+        connects=False,
+    ),
+    Verb(
+        "reload",
+        "import the modules of the models again",
+        "repl",
+        reload,
+        examples=("reload",),
+        exits=(Exit.MODELS,),
+        connects=False,
+    ),
+    Verb(
+        "time",
+        "run a line, and say how long it took",
+        "repl",
+        time_,
+        arguments=(Argument("line", Kind.WORD, "a line", many=True),),
+        examples=("time find BlogPost views > 10",),
         connects=False,
     ),
     Verb("exit", "leave", "repl", leave, examples=("exit",), aliases=("quit",), connects=False),

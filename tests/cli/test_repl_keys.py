@@ -106,7 +106,7 @@ async def test_enter_accepts_a_completion_and_does_not_run_it(cli: Cli, store: S
     async def keys(keyboard: Keyboard) -> None:
         keyboard.type("increase BlogPost:1/vi")
         await until(lambda: "BlogPost:1/views" in keyboard.candidates())
-        keyboard.type("\t")
+        keyboard.type("\x1b[B")  # down
         await until(lambda: keyboard.buffer.text == "increase BlogPost:1/views")
         keyboard.type("\r")
         await until(lambda: keyboard.buffer.complete_state is None)
@@ -115,6 +115,42 @@ async def test_enter_accepts_a_completion_and_does_not_run_it(cli: Cli, store: S
 
     out, _, _ = await type_keys(cli, keys)
     assert out == "7\n"
+
+
+@pytest.mark.usefixtures("stored")
+async def test_tab_completes_a_sole_candidate_and_a_single_enter_runs(cli: Cli) -> None:
+    async def keys(keyboard: Keyboard) -> None:
+        keyboard.type("increase BlogPost:1/vi")
+        await until(lambda: keyboard.candidates() == ["BlogPost:1/views"])
+        keyboard.type("\t")
+        await until(lambda: keyboard.buffer.text == "increase BlogPost:1/views")
+        assert keyboard.buffer.complete_state is None
+        keyboard.type("\r\x04")
+
+    out, _, _ = await type_keys(cli, keys)
+    assert out == "6\n"
+
+
+@pytest.mark.usefixtures("stored")
+async def test_an_open_quote_goes_on_in_the_next_line(cli: Cli, store: Store) -> None:
+    async def keys(keyboard: Keyboard) -> None:
+        keyboard.type("set BlogPost:1/title 'one\r")
+        await until(lambda: keyboard.buffer.text.endswith("\n"))
+        keyboard.type("two'\r")
+        keyboard.type("set BlogPost:1/title 'dropped\r\x03\x04")
+
+    await type_keys(cli, keys)
+    assert store.json("BlogPost:1", "$.title") == "one\ntwo"
+
+
+@pytest.mark.usefixtures("stored")
+async def test_f1_shows_the_keys(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    async def keys(keyboard: Keyboard) -> None:
+        keyboard.type("\x1bOP")
+        await until(lambda: "Ctrl-R" in capsys.readouterr().out)
+        keyboard.type("\x04")
+
+    await type_keys(cli, keys)
 
 
 @pytest.mark.usefixtures("stored")

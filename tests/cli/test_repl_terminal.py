@@ -111,7 +111,6 @@ def test_tab_completes_and_the_toolbar_shows_the_type(terminal: Terminal) -> Non
     terminal.see(r"BlogPost:42/views +int")
     terminal.type("\t")
     terminal.see(r"increase TARGET \[AMOUNT\] +BlogPost:42/views: int")
-    terminal.type("\r")
     terminal.type(" 3\r")
     terminal.see(r"~ views +5 → 8")
 
