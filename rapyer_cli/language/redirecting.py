@@ -46,6 +46,8 @@ def parted(line: str, verbs: Verbs) -> Typed:
 def _takes_condition(words: list[Word], verbs: Verbs) -> bool:
     name = next((word.text for word in words if not word.text.startswith("-")), "")
     verb = verbs.get(name)
+    if any(word.source == "where" for word in words):
+        return True  # update MODEL where …
     return verb is not None and any(a.kind is Kind.EXPRESSION for a in verb.arguments)
 
 

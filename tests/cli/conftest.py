@@ -68,7 +68,7 @@ class Cli:
         out, err = environment.stdout, environment.stderr
         assert isinstance(out, io.StringIO)
         assert isinstance(err, io.StringIO)
-        assert "Traceback" not in err.getvalue() or {"--debug", "doctor"} & set(words)
+        assert "Traceback" not in err.getvalue() or {"--debug", "doctor", "python"} & set(words)
         return Ran(int(code), out.getvalue(), err.getvalue())
 
 
