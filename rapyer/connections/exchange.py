@@ -19,7 +19,8 @@ import redis.exceptions
 from redis.asyncio.connection import AbstractConnection
 
 from rapyer import errors
-from rapyer.errors.server import LoadingError, server_error
+from rapyer.errors import RapyerError
+from rapyer.errors.server import LoadingError, NoPermissionError, server_error
 
 try:
     import hiredis
@@ -212,9 +213,12 @@ def is_login_refusal(error: BaseException | None) -> bool:
     return error is not None and (isinstance(error, refusals) or is_login_refusal(error.__cause__))
 
 
-def unreachable(place: str, error: BaseException) -> errors.ConnectionError:
-    """Nothing was sent, as no connection came about."""
+def unreachable(place: str, error: BaseException) -> RapyerError:
+    """Nothing was sent, as no connection came about: a ConnectionError, or what the server said instead of a welcome."""
     reason = str(error) or type(error).__name__
+    said = server_error(reason, f"cannot connect to {place}")
+    if said is not None and not (isinstance(said, NoPermissionError) and is_login_refusal(error)):
+        return said
     if is_login_refusal(error):
         return errors.ConnectionError(f"{place} refused the login: {reason}")
     return errors.ConnectionError(f"cannot connect to {place}: {reason}")

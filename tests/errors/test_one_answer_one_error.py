@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 import rapyer
 from rapyer import AtomicRedisModel, Key, errors
 from rapyer.connections import client_from_url
+from rapyer.embedded.wire import ReplyError, Wire
 from tests.conftest import StartServer
+from tests.servers import until
 
 
 class Refused(AtomicRedisModel):
@@ -135,3 +138,46 @@ def test_every_server_error_is_redis_pys_own_class_too() -> None:
     found = [k for k in kinds if issubclass(k, errors.ServerError) and k is not errors.ServerError]
     assert len(found) >= 8
     assert all(issubclass(kind, redis.exceptions.RedisError) for kind in found)
+
+
+@pytest.mark.parametrize("database", [0, 1])
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_busy_server_is_one_also_to_those_who_connect_just_then(
+    start_server: StartServer, database: int, protocol: int
+) -> None:
+    """A database other than 0 is chosen while connecting, which a busy server refuses."""
+    server = start_server("--busy-reply-threshold", "50")
+    address, ended = str(server.socket), threading.Event()
+
+    def keep_busy() -> None:
+        with Wire(address, timeout=60) as wire, suppress(ReplyError):
+            wire.call("EVAL", "while true do end", 0)
+        ended.set()
+
+    async def main() -> None:
+        client: Any = client_from_url(f"unix://{address}?db={database}&protocol={protocol}")
+        Refused.Meta = rapyer.RedisConfig(redis=client)
+        with Wire(address) as wire:
+            await until(lambda: _is_busy(wire))
+            for operation in (Refused(id="1").save(), Refused.get("1"), Refused.find()):
+                error = await _raised_by(operation)
+                assert type(error) is errors.BusyError, error
+            wire.call("SCRIPT", "KILL")
+        await until(ended.is_set)
+        assert await Refused(id="1").save()
+        await client.aclose()
+
+    thread = threading.Thread(target=keep_busy)
+    thread.start()
+    try:
+        asyncio.run(main())
+    finally:
+        thread.join()
+
+
+def _is_busy(wire: Wire) -> bool:
+    try:
+        wire.call("PING")
+    except ReplyError as error:
+        return "BUSY" in str(error)
+    return False
