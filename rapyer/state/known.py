@@ -300,10 +300,12 @@ def _is_same(a: Any, b: Any) -> bool:
 
 def _parted(spec: ValueSpec, before: Any, now: Any) -> ValueSpec | None:
     """The spec by which two objects are told apart field by field; None where they are not."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
+    if not (isinstance(before, dict) and isinstance(now, dict)) or spec.has_validators:
         return None
-    if before.get(CLASS_TAG) != now.get(CLASS_TAG) or spec.has_validators:
-        return None if not _is_union(spec) else _common_arm(spec, before, now)
+    if _is_union(spec):
+        return _common_arm(spec, before, now)
+    if before.get(CLASS_TAG) != now.get(CLASS_TAG):
+        return None
     core = spec.core
     if core["type"] == "dict":
         return spec if spec.is_unlimited else None

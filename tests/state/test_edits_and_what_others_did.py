@@ -9,12 +9,12 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 from redis.asyncio import Redis
 
 import rapyer
@@ -222,3 +222,79 @@ async def test_an_instance_that_saves_leaves_the_edits_of_another_in_the_block(
     assert (model.branch.leaf.x, model.branch.leaf.y) == (50, 60)
     await model.save_changes()
     assert (await stored(model.key))["branch"]["leaf"] == {"x": 50, "y": 60}
+
+
+class Square(BaseModel):
+    kind: Literal["square"] = "square"
+    side: int = 1
+    note: str = ""
+
+
+class Circle(BaseModel, extra="forbid"):
+    kind: Literal["circle"] = "circle"
+    radius: int = 1
+    note: str = ""
+
+
+class Drawing(AtomicRedisModel):
+    shape: Square | Circle = Square()
+    tagged: Annotated[Square | Circle, Field(discriminator="kind")] = Square()
+    maybe: Square | Circle | None = Square()
+    checked: Annotated[Square | Circle, AfterValidator(lambda shape: shape)] = Square()
+    shapes: dict[str, Square | Circle] = {"a": Square()}
+
+
+SHAPES: dict[str, Callable[[Any], Any]] = {
+    "shape": lambda drawing: drawing.shape,
+    "tagged": lambda drawing: drawing.tagged,
+    "maybe": lambda drawing: drawing.maybe,
+    "an entry": lambda drawing: drawing.shapes["a"],
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("in_a_block", [False, True])
+async def test_two_fields_of_a_model_in_a_union_are_two_places(
+    redis: Redis, name: str, in_a_block: bool
+) -> None:
+    drawing = await Drawing().save()
+    other = await Drawing.get(drawing.key)
+    SHAPES[name](drawing).side = 5
+    SHAPES[name](other).note = "theirs"
+    await other.save_changes()
+    if in_a_block:
+        async with rapyer.pipeline():
+            await drawing.save_changes()
+    else:
+        await drawing.save_changes()
+    loaded = SHAPES[name](await Drawing.get(drawing.key))
+    assert (loaded.side, loaded.note) == (5, "theirs")
+
+
+@pytest.mark.parametrize("field", ["shape", "tagged", "maybe", "checked"])
+async def test_a_value_that_became_one_of_another_class_is_one_place(
+    redis: Redis, stored: Stored, field: str
+) -> None:
+    drawing = await Drawing.model_validate({field: Square(side=3, note="same")}).save()
+    other = await Drawing.get(drawing.key)
+    setattr(drawing, field, Circle(radius=5, note="same"))
+    getattr(other, field).note = "theirs"
+    await other.save_changes()
+    await drawing.save_changes()
+    expected = {"kind": "circle", "radius": 5, "note": "same"}
+    assert (await stored(drawing))[field] == expected
+
+
+async def test_an_edit_of_what_others_made_one_of_another_class_corrupts_nothing(
+    redis: Redis, stored: Stored
+) -> None:
+    drawing = await Drawing().save()
+    other = await Drawing.get(drawing.key)
+    drawing.shape.side = 5
+    other.shape = Circle()
+    await other.save_changes()
+    before = await stored(drawing)
+    with pytest.raises(ValueError, match="side"):
+        await drawing.save_changes()
+    assert await stored(drawing) == before
+    assert drawing.shape.side == 5

@@ -27,6 +27,7 @@ class Shared(AtomicRedisModel):
     rows: list[Inner] = []
     table: dict[str, int] = {}
     inner: Inner = Inner()
+    maybe: list[int] | None = None
 
 
 class _BodyError(Exception):
@@ -176,6 +177,24 @@ async def test_what_is_loaded_beside_an_open_block_is_what_stays(how: str) -> No
 
     await beside(model, change_all, other)
     assert (model.n, list(model.items)) == (50, [9])
+
+
+async def test_what_is_loaded_anew_is_not_what_an_aborted_block_changed(stored: Stored) -> None:
+    model = await start()
+    await model.aupdate(maybe=[1])
+    theirs: Any = await Shared.get(model.key)
+
+    async def other() -> None:
+        for value in (None, [7]):
+            await theirs.aupdate(maybe=value)
+            await model.load()
+        assert model.maybe == [7, 2]  # the block's change, made in the list that stands there now
+
+    await beside(model, lambda model: model.maybe.append(2), other)
+    assert model.maybe == [7]
+    assert (await stored(model))["maybe"] == [7]
+    await model.save_changes()
+    assert (await stored(model))["maybe"] == [7]
 
 
 @pytest.mark.parametrize("how", ["document", "field"])
