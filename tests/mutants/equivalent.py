@@ -18,5 +18,25 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if type(amount) is int is kind and INT64_MIN <= amount <= INT64_MAX:",
         "<= becomes <",
     ): "what is left to the lines below comes to the same there",
+    (
+        "rapyer/script/lua/batch.lua",
+        "local open = is_open(key, last and count <= AT_ONCE)",
+        "<= becomes <",
+    ): "what one command inserts needs no undoing; an undo that is not needed does nothing",
+    (
+        "rapyer/script/lua/batch.lua",
+        "open = false",
+        "false becomes true",
+    ): "what is undone step by step is then put back by the copy that was kept before",
+    (
+        "rapyer/script/lua/batch.lua",
+        "if not string.find(name, '\"', 1, true) then return path .. '[\"' .. name .. '\"]' end",
+        "true becomes false",
+    ): "a quotation mark means itself in a pattern too",
+    (
+        "rapyer/script/runs.py",
+        "at = 0",
+        "0 becomes 1",
+    ): "the first step sets it before anything can fail",
 }
 """(file, line, effect) -> why it makes no difference."""

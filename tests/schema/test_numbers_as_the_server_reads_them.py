@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from rapyer import AtomicRedisModel
 from rapyer.schema.numbers import as_read_exactly, is_fragile, read_by_server
+from rapyer.script.exactly import exactly
 from rapyer.script.in_python import dumps
 
 NO_DIGITS = 0.23733660385428734
@@ -85,3 +86,18 @@ async def test_any_doubles_are_stored_exactly_whichever_way() -> None:
 async def test_a_double_below_a_name_that_no_path_has_is_stored_if_it_has_digits() -> None:
     saved = await Measured(named={"\\": 0.24840464517448202}).save()
     assert (await Measured.get(saved.key)).named == {"\\": 0.24840464517448202}
+
+
+def test_the_doubles_that_no_digits_are_read_as_are_named_with_their_places() -> None:
+    value = {"a": [1.5, NO_DIGITS], "b": {"c": NO_DIGITS}, "d": "text"}
+    args, doubtful = exactly("set", (dumps(value), b""), slice(0, 1))
+    assert json.loads(args[0]) == value
+    assert doubtful is not None
+    assert sorted(doubtful.decode().splitlines()) == [
+        f"{NO_DIGITS!r} .a[1]",
+        f"{NO_DIGITS!r} .b.c",
+    ]
+    assert exactly("set", (dumps({"a": 0.1}), b""), slice(0, 1))[1] is None
+    assert exactly("append", (b"", dumps([NO_DIGITS])), slice(1, 2))[1] == b"", "looked for there"
+    unnamed = dumps({" a": {"b": NO_DIGITS}, "c\\": NO_DIGITS})
+    assert exactly("set", (unnamed, b""), slice(0, 1))[1] == b"", "no path names it"

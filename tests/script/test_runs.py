@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -118,6 +119,7 @@ class Row(BaseModel):
 
 class Sheet(AtomicRedisModel):
     items: list[int] = []
+    days: list[date] = []
     row: Row = Row()
 
 
@@ -138,6 +140,19 @@ async def test_a_loop_over_a_long_list_sends_the_list_once() -> None:
     assert (await Sheet.get(sheet.key)).items == sheet.items
     assert len(sheet.items) == 5_000
     assert 50 not in sheet.items
+
+
+async def test_steps_on_python_values_and_on_their_json_take_turns() -> None:
+    first, second, third = (date(2026, 1, day) for day in (1, 2, 3))
+    sheet = await Sheet(days=[first, second, first]).save()
+    async with sheet.pipeline():
+        sheet.days.remove(first)
+        sheet.days.append(third)
+        sheet.days.sort(reverse=True)
+        sheet.days[0] = second
+        sheet.days.remove(second)
+    assert sheet.days == [second, first]
+    assert (await Sheet.get(sheet.key)).days == [second, first]
 
 
 async def test_a_loop_over_a_guarded_value_sends_it_once() -> None:
