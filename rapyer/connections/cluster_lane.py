@@ -31,7 +31,8 @@ from rapyer.connections.exchange import (
     place_of,
     unreachable,
 )
-from rapyer.connections.pool_lane import close_connection_soon, close_with_loop
+from rapyer.connections.pool_lane import close_with_loop
+from rapyer.connections.redis_internals import close_from_outside, connections_of_node
 
 _REDIRECTIONS = 16
 _ASKING = ("ASKING",)
@@ -236,8 +237,8 @@ class ClusterLane:
     def close_soon(self) -> None:
         """Close all connections without waiting for it, from outside the event loop."""
         for node in self.client.nodes_manager.nodes_cache.values():
-            for connection in node._connections:
-                close_connection_soon(connection)
+            for connection in connections_of_node(node):
+                close_from_outside(connection)
 
     async def close(self) -> None:
         """Close all connections; the lane can be used again."""

@@ -19,6 +19,7 @@ import redis.exceptions
 from redis.asyncio.connection import AbstractConnection
 
 from rapyer import errors
+from rapyer.connections.redis_internals import is_at_end, reading_of, writer_of
 from rapyer.errors import RapyerError
 from rapyer.errors.server import LoadingError, NoPermissionError, server_error
 
@@ -119,9 +120,10 @@ class Deadlines:
         for connection in [connection for connection, due in self._due.items() if due <= now]:
             del self._due[connection]
             self._expired.add(connection)
-            if connection._writer is not None:
+            writer = writer_of(connection)
+            if writer is not None:
                 # Whoever waits for a reply sees the connection break, and asks clear() why.
-                connection._writer.transport.abort()
+                writer.transport.abort()
         if self._due:
             self._arm(min(self._due.values()))
 
@@ -142,8 +144,8 @@ def is_stale(connection: Any) -> bool:
 
     Asks the kernel: the event loop may not have looked at the socket since.
     """
-    writer = connection._writer
-    if writer is None or writer.transport.is_closing() or connection._reader.at_eof():
+    writer = writer_of(connection)
+    if writer is None or writer.transport.is_closing() or is_at_end(connection):
         return True
     poll = getattr(writer, _POLL, None)
     if poll is None:
@@ -182,7 +184,8 @@ def write_out(connection: Any, payload: bytes, deadlines: Deadlines) -> None:
     timeout = connection.socket_timeout
     if timeout:
         deadlines.set(connection, timeout)
-    connection._writer.write(payload)
+    writer: Any = writer_of(connection)
+    writer.write(payload)
 
 
 async def replies_of(
@@ -194,8 +197,9 @@ async def replies_of(
     expired = False
     try:
         if drain:
-            await connection._writer.drain()
-        read = connection._parser.read_response
+            writer: Any = writer_of(connection)
+            await writer.drain()
+        read = reading_of(connection)
         for number in range(1, count + 1):
             replies.append(await read(disable_decoding=True))
             if timeout and number & 63 == 0:

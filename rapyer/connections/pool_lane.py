@@ -33,6 +33,15 @@ from rapyer.connections.exchange import (
     unreachable,
     write_out,
 )
+from rapyer.connections.redis_internals import (
+    close_from_outside,
+    connections_of,
+    forced_address_of,
+    idle_of,
+    in_use_of,
+    is_waited_for,
+    loop_of,
+)
 
 # Settings that redis-py itself adds to a pool's, tied to that pool.
 _OWN_TO_A_POOL = (
@@ -182,12 +191,12 @@ class PoolLane:
 
     def _take_idle(self) -> Any:
         """A connection that is ready for use, without waiting; None when there is none."""
-        idle = self.pool._available_connections
+        idle = idle_of(self.pool)
         if not idle or is_stale(idle[-1]) or idle[-1].should_reconnect():
             return None
         connection = idle.pop()
         self._held += 1
-        self.pool._in_use_connections.add(connection)
+        in_use_of(self.pool).add(connection)
         return connection
 
     async def _acquire(self) -> Any:
@@ -222,11 +231,11 @@ class PoolLane:
         """Return a connection without waiting; False when that takes :meth:`_release`."""
         if self._hand_on(connection):
             return True
-        if self._pool_is_waited_for() or connection.should_reconnect():
+        if is_waited_for(self.pool) or connection.should_reconnect():
             return False
         self._held -= 1
-        self.pool._in_use_connections.discard(connection)
-        self.pool._available_connections.append(connection)
+        in_use_of(self.pool).discard(connection)
+        idle_of(self.pool).append(connection)
         return True
 
     async def _release(self, connection: Any) -> None:
@@ -236,7 +245,7 @@ class PoolLane:
 
     def _hand_on(self, connection: Any) -> bool:
         """Give a connection to whoever waits longest in turn; False when nobody does."""
-        if self._held > 1 and self._turns and self._pool_is_waited_for():
+        if self._held > 1 and self._turns and is_waited_for(self.pool):
             return False  # those who use the pool directly are served as well
         while self._turns:
             turn = self._turns.popleft()
@@ -245,13 +254,9 @@ class PoolLane:
                 return True
         return False
 
-    def _pool_is_waited_for(self) -> bool:
-        condition = getattr(self.pool, "_condition", None)
-        return condition is not None and bool(condition.locked() or condition._waiters)
-
     async def leave_server(self) -> None:
         """Have every connection made anew before it is used again: by then another server is the master."""
-        for connection in self.pool._in_use_connections:
+        for connection in in_use_of(self.pool):
             connection.mark_for_reconnect()
         await self.pool.disconnect(inuse_connections=False)
 
@@ -282,15 +287,8 @@ async def close_pool(pool: Any) -> None:
 
 def close_pool_soon(pool: Any) -> None:
     """Close the connections of a pool without waiting for it, from outside their event loop."""
-    for connection in (*pool._available_connections, *pool._in_use_connections):
-        close_connection_soon(connection)
-
-
-def close_connection_soon(connection: Any) -> None:
-    """Close a connection when its event loop runs next; nothing to do when that is closed."""
-    reader = connection._reader
-    if reader is not None and not reader._loop.is_closed():
-        connection._close()
+    for connection in connections_of(pool):
+        close_from_outside(connection)
 
 
 def sibling_pool(pool: Any) -> Any:
@@ -319,18 +317,14 @@ def _sibling_sentinel(manager: Any) -> Sentinel:
         addresses,
         min_other_sentinels=manager.min_other_sentinels,
         sentinel_kwargs=manager.sentinel_kwargs,
-        force_master_ip=getattr(manager, "_force_master_ip", None),
+        force_master_ip=forced_address_of(manager),
         **manager.connection_kwargs,
     )
 
 
 def belongs_elsewhere(pool: Any, loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a pool already has connections of another event loop."""
-    for connection in (*pool._available_connections, *pool._in_use_connections):
-        reader = getattr(connection, "_reader", None)
-        if reader is not None and getattr(reader, "_loop", loop) is not loop:
-            return True
-    return False
+    return any(loop_of(connection) not in (None, loop) for connection in connections_of(pool))
 
 
 def close_with_loop(owner: Any, close: Callable[[], Awaitable[None]]) -> None:
