@@ -42,7 +42,13 @@ def current_batch() -> Batch | None:
     batch = active_batch.get()
     if batch is None:
         return None
-    return batch if batch.task is _current_task() else None
+    task = batch.task
+    if task is None or batch.thread != threading.get_ident():
+        running = _current_task()
+    else:
+        # asked of its loop: finding out which loop runs takes several times as long
+        running = sys.modules["asyncio.tasks"].current_task(batch.loop)
+    return batch if running is task else None
 
 
 def may_collect() -> bool:
@@ -64,12 +70,16 @@ class Batch:
 
     __slots__ = (
         *("_document", "_documents", "_guards", "_key", "_key_guard", "_lent", "_watched", "_work"),
-        *("__weakref__", "containers", "detached", "operations", "scopes", "task"),
+        *("__weakref__", "containers", "detached", "operations", "scopes"),
+        *("loop", "task", "thread"),
     )
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
         self.task: asyncio.Task[Any] | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread = 0
+        """What opened the innermost block, and where that runs."""
         self.scopes: list[Any] = [self]
         """The blocks that are open, the innermost one last: what is changed now is taken back with that."""
         self.containers: dict[int, Touched] = {}
@@ -314,7 +324,8 @@ class Collecting:
 
     def __enter__(self) -> Batch:
         batch = self._batch
-        batch.task = _current_task()
+        task = batch.task = _current_task()
+        batch.loop, batch.thread = task and task.get_loop(), threading.get_ident()
         self._token = active_batch.set(batch)
         self._queued, self._outer_lent = len(batch.operations), batch._lent
         batch.scopes.append(self)

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 import rapyer
 from rapyer import AtomicRedisModel
+from rapyer.batch.batch import Batch
 from rapyer.connections import client_from_url
 from rapyer.errors import (
     ConflictError,
@@ -930,3 +931,41 @@ async def test_an_edit_of_another_task_during_the_commit_is_kept_and_still_count
     assert account.count == value
     await account.save_changes()
     assert (await stored(account))["count"] == value
+
+
+async def test_a_batch_that_was_applied_takes_changes_again(stored: Stored) -> None:
+    account = await Account(name="a").save()
+    batch = Batch()
+    with batch.collecting():
+        account.name = "b"
+    await batch.commit()
+    before = await stored(account)
+
+    def fails() -> None:
+        with batch.collecting():
+            account.name = "c"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert account.name == "b"
+    with batch.collecting():
+        account.name = "d"
+    await batch.commit()
+    assert await stored(account) == {**before, "name": "d"}
+
+
+async def test_a_batch_that_takes_changes_again_leaves_edits_made_between(stored: Stored) -> None:
+    account = await Account().save()
+    batch = Batch()
+    with batch.collecting():
+        account.table["a"] = 2
+    await batch.commit()
+    account.table["a"] = 7
+    with batch.collecting():
+        account.table["b"] = 3
+    await batch.commit()
+    assert account.table == {"a": 7, "b": 3}
+    assert (await stored(account))["table"] == {"a": 2, "b": 3}
+    await account.save_changes()
+    assert (await stored(account))["table"] == {"a": 7, "b": 3}

@@ -38,5 +38,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "at = 0",
         "0 becomes 1",
     ): "the first step sets it before anything can fail",
+    (
+        "rapyer/batch/touched.py",
+        "self.owner = owner",
+        "skips",
+    ): "it keeps the object alive, so that no other gets its id while that stands for it: a matter of chance",
 }
 """(file, line, effect) -> why it makes no difference."""

@@ -6,15 +6,19 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from redis.asyncio import Redis
 
+import rapyer
 from rapyer import AtomicRedisModel, RapyerError
+from rapyer.batch.arrival import Arrival
+from rapyer.batch.change import ComposedChange
 from rapyer.errors import AppliedError, DocumentError
 from rapyer.models.differing import changed_places
+from rapyer.script.call import Primitive
 from rapyer.state.document import document_state
 from tests.conftest import Stored
 
@@ -455,3 +459,87 @@ async def test_an_operation_below_a_validator_is_one_round_trip(redis: Redis) ->
     await holder.pair.low.increase()
     assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == before + 1
     assert holder.pair.low == 2
+
+
+class _Moody:
+    """A validator that fails from the call with the number ``fails_at`` on."""
+
+    fails_at, calls = 0, 0
+
+    def __call__(self, value: Any) -> Any:
+        self.calls += 1
+        if 0 < self.fails_at <= self.calls:
+            raise ValueError("not now")
+        return value
+
+
+MOODY = _Moody()
+
+
+class Moods(AtomicRedisModel):
+    n: Annotated[int, AfterValidator(MOODY)] = 0
+    text: Annotated[str, AfterValidator(MOODY)] = ""
+    name: str = ""
+
+
+@pytest.mark.parametrize("in_a_block", [False, True])
+async def test_what_a_validator_refuses_is_not_applied_or_said_to_be_applied(
+    stored: Stored, in_a_block: bool
+) -> None:
+    before: Any = {"n": 0, "text": "", "name": ""}
+    seen = set()
+    for fails_at in range(1, 12):
+        MOODY.fails_at, MOODY.calls = 0, 0
+        model: Any = await Moods().save()
+        MOODY.fails_at, MOODY.calls = fails_at, 0
+        error: Exception | None = None
+        try:
+            if in_a_block:
+                async with model.pipeline():
+                    model.n += 1
+                    model.text += "x"
+                    model.name = "named"
+            else:
+                await model.n.increase()
+        except Exception as raised:
+            error = raised
+        MOODY.fails_at = 0
+        after = {"n": 1, "text": "x", "name": "named"} if in_a_block else {**before, "n": 1}
+        applied = error is None or isinstance(error, AppliedError)
+        assert await stored(model) == (after if applied else before)
+        seen.add(type(error))
+        await model.load()
+        assert model.model_dump() == (after if applied else before)
+    assert type(None) in seen
+    assert len(seen) > 1
+
+
+class _Unsettled(ComposedChange):
+    """A change whose answer cannot be taken in."""
+
+    __slots__ = ()
+
+    def settle(self, arrival: Arrival) -> None:
+        raise ZeroDivisionError
+
+
+async def test_an_answer_that_cannot_be_taken_in_fails_the_block_as_applied(stored: Stored) -> None:
+    model: Any = await Doc().save()
+
+    async def block() -> None:
+        async with rapyer.pipeline() as batch:
+            model.mode = "also"
+            step = Primitive("incr", ("n",), (b"5", b"integer", b"", b"", b"", b""))
+            change = _Unsettled("moved", model, lambda path: [step], lambda: None, keys=["n"])
+            change.echoes = False
+            batch.queue(change, (model, ()))
+
+    with pytest.raises(AppliedError, match="was applied") as caught:
+        await block()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert caught.value.answer == [b"5"]
+    assert (await stored(model))["n"] == 5
+    assert model.mode == (await stored(model))["mode"] == "also"
+    model.n = 7
+    await model.save_changes()
+    assert (await stored(model))["n"] == 7

@@ -255,6 +255,23 @@ async def test_an_inner_block_that_fails_takes_back_its_own_changes_only(stored:
     assert (await stored(model))["n"] == 2
 
 
+async def test_a_block_goes_on_after_all_that_it_did_was_taken_back(stored: Stored) -> None:
+    model = await start()
+    before = await stored(model)
+
+    async def block() -> None:
+        async with model.pipeline():
+            with pytest.raises(_BodyError):
+                await in_a_block(model, 10, _BodyError())
+            model.n += 1
+            model.items.append(3)
+            raise _BodyError
+
+    with pytest.raises(_BodyError):
+        await block()
+    assert model.model_dump() == before == await stored(model)
+
+
 async def test_lists_assigned_and_changed_in_a_block_survive_news_of_another_task(
     stored: Stored,
 ) -> None:
