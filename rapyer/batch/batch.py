@@ -325,7 +325,8 @@ class Collecting:
     def __enter__(self) -> Batch:
         batch = self._batch
         task = batch.task = _current_task()
-        batch.loop, batch.thread = task and task.get_loop(), threading.get_ident()
+        batch.loop = None if task is None else task.get_loop()
+        batch.thread = threading.get_ident()
         self._token = active_batch.set(batch)
         self._queued, self._outer_lent = len(batch.operations), batch._lent
         batch.scopes.append(self)
