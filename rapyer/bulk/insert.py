@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from pydantic import ValidationError
+
 from rapyer import connections, errors
 from rapyer.batch.batch import current_batch
 from rapyer.config import ttl_of
@@ -28,12 +30,13 @@ from rapyer.keyspace.spelling import as_sent
 from rapyer.keyspace.texts import CHUNK, slot_groups
 from rapyer.models.keys import check_key_unchanged, pk_of
 from rapyer.models.loading import safe_fields, with_unread
+from rapyer.models.readable import refuse_unreadable
 from rapyer.models.storage import Storage
 from rapyer.models.whole import noted_places, saved
 from rapyer.paths import Path
 from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.schema.of_models import model_spec
-from rapyer.state.document import DocumentState
+from rapyer.state.document import DocumentState, document_state
 from rapyer.state.known import Noted
 from rapyer.state.node import STATE, document_key, locate, set_state
 
@@ -204,11 +207,12 @@ def _chunks(models: Sequence[Storage], keys: Sequence[str], report: _Report) -> 
             chunk, size = _Chunk(cls), 0
             to_json, may_fail = model_spec(cast(Any, cls)).to_checked_json, bool(safe_fields(cls))
         try:
+            refuse_unreadable(model, document_state(model).known)
             text, fragile = to_json(model)
             if may_fail and cast(Any, model).failed_fields:
                 text = with_unread(model, text)
                 fragile = is_fragile(text)
-        except RapyerError as error:
+        except (RapyerError, ValidationError) as error:
             report.failures[key] = error
             continue
         if len(chunk) == CHUNK or (size and size + len(text) > _MAX_BYTES):

@@ -132,7 +132,7 @@ def assign_field(model: Any, field: FieldInfo, name: str, value: Any) -> None:
         return
     spec = field_spec(cls, name)
     with located(cls, name):
-        values = {name: spec.validate_python(unwrapped(value))}
+        values = {name: spec.accept(unwrapped(value))}
     if config.get("validate_assignment"):
         values = revalidated(model, values)
     for changed in values:
@@ -183,7 +183,7 @@ def _queue_steps(batch: Any, place: Any, name: str, value: Any, current: Any) ->
 def assign_extra(model: Any, name: str, value: Any) -> None:
     """Assign an extra field (``extra="allow"``)."""
     spec = _spec(model, name)
-    plain = spec.validate_python(native(value))
+    plain = spec.accept(native(value))
     capture(model, name)
     batch = current_batch()
     if batch is None:
@@ -268,7 +268,7 @@ def set_fields(model: Any, changes: Mapping[str, Any], verb: str = "update") -> 
     valid = {}
     for name, value in changes.items():
         with located(cls, name):
-            valid[name] = _spec(model, name).validate_python(unwrapped(value))
+            valid[name] = _spec(model, name).accept(unwrapped(value))
     if valid and cls.model_config.get("validate_assignment"):
         valid = revalidated(model, valid)
     texts = {name: _spec(model, name).to_json(value) for name, value in valid.items()}
@@ -287,7 +287,7 @@ def changed_copy(model: Any, changes: Mapping[str, Any]) -> Any:
             known = ", ".join(fields)
             raise TypeError(f"{type(model).__name__} has no field {name!r}; it has {known}")
         with located(type(model), name):
-            valid = _spec(copy, name).validate_python(unwrapped(value))
+            valid = _spec(copy, name).accept(unwrapped(value))
         copy.__dict__[name] = own_copy(valid)
         copy.__pydantic_fields_set__.add(name)
     if type(model).model_config.get("validate_assignment") and changes:

@@ -167,7 +167,7 @@ class _DocumentReplaced(DocumentSaved):
 
 
 def _document_replaced(document: Any, spec: ValueSpec, value: Any) -> Change:
-    valid = spec.validate_python(native(value) if isinstance(value, ModelNode) else value)
+    valid = spec.accept(native(value) if isinstance(value, ModelNode) else value)
     change = _DocumentReplaced(document, spec.to_json(valid), {}, b"xx", b"", "set")
     change.touched = document
     return change

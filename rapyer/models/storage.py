@@ -30,6 +30,7 @@ from rapyer.models.loading import load_document, with_unread
 from rapyer.models.lockable import Lockable
 from rapyer.models.node import MODEL
 from rapyer.models.raw import RawDocument
+from rapyer.models.readable import refuse_unreadable
 from rapyer.models.views import Embedded
 from rapyer.models.whole import (
     DocumentDropped,
@@ -112,6 +113,7 @@ class Storage(Lockable, Embedded, Document):
             return self._texts(state)
 
     def _texts(self, state: DocumentState) -> tuple[bytes, dict[Path, Noted]]:
+        refuse_unreadable(self, state.known)
         text = with_unread(self, MODEL.spec_of(self).to_json(self))
         return text, noted_places(self, text, state.known)
 
@@ -149,6 +151,7 @@ class Storage(Lockable, Embedded, Document):
             return await self.save()
         with only_of(state, () if batch is None else batch.scopes):
             changed = list(changed_places(self, state.known))
+            refuse_unreadable(self, state.known, [path for path, _ in changed])
         edits = [] if state.work is None else state.work.edits()
         if changed:
             await perform(ChangesSaved(self, changed))

@@ -22,6 +22,11 @@ from rapyer.schema.walking import Schema
 
 _MAY_NAME_CLASSES = ("model", "dataclass", "tagged-union", "definition-ref")
 """The types of schemas that say something of a class, or of what is defined elsewhere."""
+_UNVALIDATED = frozenset(
+    {"model", "dataclass", "set", "tuple", "deque", "counter", "ordered-dict"}
+    | {"call", "is-instance", "function-wrap", "function-plain"}
+)
+"""Schemas of what is handed in or out as it is; those of some collections are functions."""
 
 
 class Origin:
@@ -129,6 +134,24 @@ class Converter:
         """The native value that ``value`` stands for; raises :class:`pydantic.ValidationError`."""
         self._agree()
         return self._validator.validate_python(value)
+
+    def accept(self, value: Any) -> Any:
+        """The native value that ``value``, which somebody gives, stands for; raises :class:`pydantic.ValidationError`.
+
+        Pydantic takes an instance of a dataclass or model as it is, however it was made or changed. What could
+        not be read any more once it is stored is refused here.
+        """
+        valid = self.validate_python(value)
+        if self.takes_objects:
+            self.validate_json(self.to_json(valid))
+        return valid
+
+    @cached_property
+    def takes_objects(self) -> bool:
+        """Whether values may be or hold objects that can be made or changed without any validation."""
+        return any(
+            one["type"] in _UNVALIDATED for one in walking.everything(self.schema, self.definitions)
+        )
 
     def validate_json(self, text: bytes | str) -> Any:
         """The native value that stored JSON ``text`` stands for; raises ``ValidationError``.

@@ -23,18 +23,18 @@ def document_error(key: str, error: ValidationError, prefix: str = "") -> Docume
 
 
 @contextmanager
-def located(cls: type[Any], name: str) -> Iterator[None]:
-    """What fails to validate in the ``with`` block is the field ``name`` of ``cls``, as Pydantic says it."""
+def located(cls: type[Any], *place: str | int) -> Iterator[None]:
+    """What fails to validate in the ``with`` block is at ``place`` of ``cls``, as Pydantic says it."""
     try:
         yield
     except ValidationError as error:
-        details = [_detail(entry, name) for entry in error.errors(include_url=False)]
+        details = [_detail(entry, place) for entry in error.errors(include_url=False)]
         raise ValidationError.from_exception_data(cls.__name__, details) from error.__cause__
 
 
-def _detail(entry: Any, name: str) -> InitErrorDetails:
+def _detail(entry: Any, place: tuple[str | int, ...]) -> InitErrorDetails:
     kind, context = entry["type"], entry.get("ctx")
-    found: dict[str, Any] = {"loc": (name, *entry["loc"]), "input": entry["input"]}
+    found: dict[str, Any] = {"loc": (*place, *entry["loc"]), "input": entry["input"]}
     try:
         trial: Any = {"type": kind, **found, "ctx": context or {}}
         ValidationError.from_exception_data("", [trial])

@@ -76,7 +76,7 @@ def _stored(model: type[ModelClass], values: Mapping[str, Any]) -> dict[str, byt
         if fields[name].frozen or cast(Any, model).model_config.get("frozen"):
             raise InvalidValueError(f"{model.__name__}.{name} is frozen")
         field = spec.field(name)
-        texts[name] = field.to_json(field.validate_python(native(value)))
+        texts[name] = field.to_json(field.accept(native(value)))
     return texts
 
 

@@ -77,7 +77,7 @@ def set_entry(node: Live, verb: str, key: Any, value: Any) -> Change:
         return set_entries(node, verb, {key: value})
     key = DICT.valid_key(node, key)
     spec = DICT.child_spec(node, key)
-    value = spec.validate_python(value)
+    value = spec.accept(value)
     return SetEntry(verb, node, key, value, spec.to_json(value))
 
 
@@ -88,7 +88,7 @@ def set_entries(
     valid: dict[Any, Any] = {}
     for key, value in entries.items():
         key = DICT.valid_key(node, key)
-        valid[key] = DICT.child_spec(node, key).validate_python(value)
+        valid[key] = DICT.child_spec(node, key).accept(value)
 
     def update(content: dict[Any, Any]) -> None:
         for key, value in valid.items():
@@ -211,7 +211,7 @@ def clear(node: Live, verb: str) -> Change:
 
 def replace(node: Live, verb: str, content: Mapping[Any, Any]) -> Change:
     """The whole content becomes another one."""
-    valid = spec_of(node).validate_python({key: native(value) for key, value in content.items()})
+    valid = spec_of(node).accept({key: native(value) for key, value in content.items()})
 
     def function(held: dict[Any, Any]) -> None:
         dict.clear(held)

@@ -31,7 +31,7 @@ def is_simple(node: Live) -> bool:
 
 def valid_item(node: Live, value: Any) -> Any:
     """``value`` as a native item of ``node``; raises :class:`pydantic.ValidationError`."""
-    return spec_of(node).item.validate_python(value)
+    return spec_of(node).item.accept(value)
 
 
 def _texts(node: Live, items: Iterable[Any]) -> tuple[bytes, ...]:

@@ -16,6 +16,7 @@ from rapyer.schema.document_errors import document_error
 from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.state.node import document_key, locate, parent_of, state_of
+from rapyer.state.wrapping import is_unchanging
 
 
 class PlaceSaved(Change):
@@ -28,7 +29,11 @@ class PlaceSaved(Change):
         locate(owner)
         parent, place = standing_at(owner)
         kind = parent.__rapyer_node__
-        self._text = kind.child_spec(parent, place).to_json(kind.raw(parent, place))
+        spec = kind.child_spec(parent, place)
+        value = kind.raw(parent, place)
+        self._text = spec.to_json(value)
+        if not is_unchanging(value):  # somebody may have changed it without any validation
+            spec.validate_json(self._text)
 
     def primitives(self, path: Path) -> Sequence[Primitive]:
         return (Primitive("set", path, (self._text, b"")),)
