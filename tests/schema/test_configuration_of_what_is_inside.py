@@ -29,7 +29,7 @@ class Inner(BaseModel):
 
 
 class Short(AtomicRedisModel):
-    model_config = ConfigDict(str_max_length=3)
+    model_config = ConfigDict(str_max_length=4)
 
     entry: Entry = {"name": "a"}
     entries: list[Entry] = [{"name": "a"}]
@@ -49,7 +49,7 @@ HOLDERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _is_allowed(name: str) -> bool:
-    content: Any = {"name": "abcd"}
+    content: Any = {"name": "abcde"}
     try:
         TypeAdapter(Short).validate_python({name: [content] if name == "entries" else content})
     except ValueError:
@@ -67,13 +67,13 @@ async def test_texts_are_as_long_as_pydantic_allows(stored: Stored, name: str) -
             short.name = "b"
             holder = HOLDERS[name](short)
             if isinstance(holder, dict):
-                holder["name"] += "bcd"
+                holder["name"] += "bcde"
             else:
-                holder.name += "bcd"
+                holder.name += "bcde"
 
     if _is_allowed(name):
         await lengthen()
-        assert (await stored(short))[name] == {"name": "abcd"}
+        assert (await stored(short))[name] == {"name": "abcde"}
     else:
         with pytest.raises((ValueError, PipelineError)):
             await lengthen()
