@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
@@ -19,6 +20,7 @@ from rapyer.paths import Path
 from rapyer.schema import constraints, walking, wording
 from rapyer.schema.constraints import Bounds
 from rapyer.schema.conversion import Converter, Origin
+from rapyer.schema.examples import examples
 from rapyer.schema.stored_form import standing_alone
 from rapyer.schema.walking import ANY, Schema
 
@@ -39,6 +41,8 @@ _JSON_ARGUMENTS = (
     *("model", "typed-dict", "tagged-union", "tuple", "named-tuple", "dataclass"),
 )
 _OF_CLASSES = ("model", "enum", "dataclass")
+
+_EMPTY = ("{}", "[]", "[{}]")
 
 
 class ValueSpec(Converter):
@@ -356,8 +360,24 @@ class ValueSpec(Converter):
         return wording.describe(self.schema, self.definitions)
 
     def example(self) -> str:
-        """A value a person could type for this annotation."""
-        return wording.example(self.schema, self.definitions)
+        """A value a person could type for this annotation: one that says something, where there is one."""
+        typed = [text for text in self._typed_examples() if self._is_typed(text)]
+        plain = wording.example(self.schema, self.definitions)
+        return next((text for text in typed if text not in _EMPTY), typed[0] if typed else plain)
+
+    def _typed_examples(self) -> Iterator[str]:
+        yield wording.example(self.schema, self.definitions)
+        for value in examples(self.schema, self.definitions):
+            with suppress(ValueError, TypeError):
+                text = self.to_json(value).decode()
+                yield str(json.loads(text)) if text.startswith('"') else text
+
+    def _is_typed(self, text: str) -> bool:
+        try:
+            self.parse_text(text)
+        except ValueError:
+            return False
+        return True
 
     def choices(self) -> list[str]:
         """The values of an enum, Literal or bool; empty for open types."""
