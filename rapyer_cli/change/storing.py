@@ -9,7 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapyer.errors import InvalidValueError, KeyExistsError
 from rapyer.keyspace.spelling import as_sent
+from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.script.lua import read_script
 from rapyer_cli.render.differences import MISSING
 from rapyer_cli.session.delta import delta, digest_of
@@ -28,32 +30,40 @@ class Stored(NamedTuple):
     ttl: float | None
     replace: bool
 
-    def command(self) -> Command:
-        """What stores it with its expiry in one step."""
-        key = as_sent(self.key)
+    @property
+    def milliseconds(self) -> bytes:
+        """Its time to live, empty where it has none."""
+        return b"" if self.ttl is None else b"%d" % max(round(self.ttl * 1000), 1)
+
+    def command(self) -> Command | None:
+        """What stores it with its expiry in one step; None where the server would misread one of its numbers.
+
+        Raises :class:`~rapyer.errors.InvalidValueError` for a number that it cannot hold.
+        """
+        key, text = as_sent(self.key), self.text
+        if is_fragile(text):
+            text, misread = as_read_exactly(text)
+            if misread:
+                return None
         if self.ttl is None and not self.replace:
-            return ("JSON.SET", key, "$", self.text, "NX")
-        milliseconds = b"" if self.ttl is None else b"%d" % max(round(self.ttl * 1000), 1)
+            return ("JSON.SET", key, "$", text, "NX")
         mode = b"" if self.replace else b"NX"
-        return ("EVAL", read_script("store").source, 1, key, self.text, milliseconds, mode)
+        return ("EVAL", read_script("store").source, 1, key, text, self.milliseconds, mode)
 
 
 async def store_many(session: Session, verb: str, documents: Sequence[Stored]) -> list[Any]:
     """Store documents, each for itself, and journal them; the replies: nothing for what was there already.
 
-    Error replies are in their place. Sends JSON.SET, or EVAL (JSON.SET, PEXPIRE) where there is an expiry.
+    Error replies are in their place. Sends JSON.SET, or EVAL (JSON.SET, PEXPIRE) where there is an expiry; an
+    EVALSHA for each document with a number that the server would misread.
     """
-    from rapyer_cli.reading.commands import send_all
-
     if not documents:
         return []
     record = _record(session, verb)
     if record is not None:
         record.step({"documents": await _documents(session, documents)})
     with session.guard.writing():
-        replies = await send_all(
-            await session.client(), [document.command() for document in documents]
-        )
+        replies = await _send(await session.client(), documents)
     if record is not None:
         refused = [
             document.key
@@ -63,6 +73,44 @@ async def store_many(session: Session, verb: str, documents: Sequence[Stored]) -
         record.step({"not": refused})
         session.stored[verb] = session.stored.get(verb, 0) + len(documents) - len(refused)
     return replies
+
+
+async def _send(client: Any, documents: Sequence[Stored]) -> list[Any]:
+    from rapyer_cli.reading.commands import send_all
+
+    replies: list[Any] = [None] * len(documents)
+    plain: dict[int, Command] = {}
+    careful: list[int] = []
+    for at, document in enumerate(documents):
+        try:
+            command = document.command()
+        except InvalidValueError as error:
+            replies[at] = error
+            continue
+        if command is None:
+            careful.append(at)
+        else:
+            plain[at] = command
+    for at, reply in zip(plain, await send_all(client, list(plain.values())), strict=True):
+        replies[at] = reply
+    for at in careful:
+        replies[at] = await _send_carefully(client, documents[at])
+    return replies
+
+
+async def _send_carefully(client: Any, document: Stored) -> Any:
+    """Store a document whose numbers only the script can put right."""
+    from rapyer.connections import Session
+    from rapyer.script.call import Primitive, submit
+    from rapyer.script.steps import Refused
+
+    mode = b"" if document.replace else b"nx"
+    step = Primitive("save", (), (document.text, mode, document.milliseconds))
+    try:
+        await submit(Session.of(client), [(document.key, step)])
+    except Refused as refused:
+        return None if isinstance(refused.error, KeyExistsError) else refused.error
+    return b"OK"
 
 
 def end_records(session: Session, outcome: str) -> None:

@@ -41,6 +41,7 @@ BAD = {
     "too long a life": '{"key":"BlogPost:bad","value":{"title":"x"},"ttl":1e300}',
     "not a document of its model": '{"key":"BlogPost:bad","value":{"views":"many"}}',
     "bytes": "\udcff",
+    "an integer that no server holds": '{"key":"Other:bad","value":{"n":99999999999999999999}}',
 }
 
 
@@ -63,6 +64,27 @@ def test_a_bad_line_is_rejected_alone(
     assert store.call("GET", "taken") == b"text"
     rejected = (cli.cwd / "bad.jsonl").read_bytes()
     assert rejected == BAD[name].encode("utf-8", "surrogateescape") + b"\n"
+
+
+@pytest.mark.parametrize("replace", [(), ("--replace", "--yes")])
+@pytest.mark.parametrize("ttl", [None, 50.0])
+def test_every_double_is_stored_as_it_was_written(
+    replace: tuple[str, ...], ttl: float | None, cli: Cli, store: Store
+) -> None:
+    doubles = [0.1, 0.23733660385428734, 265242089004403.66, 5e-324, 1.7976931348623157e308]
+    lines: list[dict[str, object]] = [
+        {"key": f"Other:{n}", "value": {"deep": [{"x": number}], "n": n}, "ttl": ttl}
+        for n, number in enumerate(doubles)
+    ]
+    written(cli.cwd / "all.jsonl", *lines)
+    ran = cli("import", "all.jsonl", *replace)
+    assert ran.code == 0, ran
+    for n, number in enumerate(doubles):
+        assert json.loads(str(store.text(f"Other:{n}"))) == {"deep": [{"x": number}], "n": n}
+        assert (store.call("PTTL", f"Other:{n}") > 0) == (ttl is not None)
+    again = cli("import", "all.jsonl")
+    assert again.code == 0, again
+    assert "5 were there already" in again.err
 
 
 def test_the_rejects_never_empty_the_source(cli: Cli, store: Store) -> None:
