@@ -260,7 +260,7 @@ def set_fields(model: Any, changes: Mapping[str, Any], verb: str = "update") -> 
     cls: Any = type(model)
     fields = cls.__pydantic_fields__
     for name in changes:
-        if name not in fields:
+        if name not in fields and cls.model_config.get("extra") != "allow":
             known = ", ".join(fields)
             raise TypeError(f"{cls.__name__} has no field {name!r}; it has {known}")
     for name, value in changes.items():
@@ -302,7 +302,8 @@ def own_copy(value: Any) -> Any:
 
 def refuse_frozen(cls: type[BaseModel], name: str, value: Any) -> None:
     """Raise as Pydantic does where field ``name`` of ``cls`` must not be assigned."""
-    if cls.model_config.get("frozen") or cls.__pydantic_fields__[name].frozen:
+    field = cls.__pydantic_fields__.get(name)  # none of an extra field
+    if cls.model_config.get("frozen") or (field is not None and field.frozen):
         from pydantic_core import ValidationError
 
         kind = "frozen_instance" if cls.model_config.get("frozen") else "frozen_field"

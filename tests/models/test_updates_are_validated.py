@@ -46,3 +46,25 @@ async def test_aupdate_refuses_a_frozen_field(stored: Stored) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         span.update(name="other")
     assert span.name == (await stored(span))["name"] == "span"
+
+
+class Open(AtomicRedisModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, int]
+
+    n: int = 0
+
+
+async def test_extra_fields_are_updated_where_the_model_allows_them(stored: Stored) -> None:
+    document = await Open().save()
+    await document.aupdate(n=1, more=2)
+    assert await stored(document) == {"n": 1, "more": 2} == document.model_dump()
+    async with document.pipeline():
+        document.update(more=3)
+        await document.aupdate(other=4)
+    assert await stored(document) == {"n": 1, "more": 3, "other": 4} == document.model_dump()
+    with pytest.raises(ValidationError):
+        await document.aupdate(more="many")
+    with pytest.raises(TypeError, match="no field 'more'"):
+        await (await Span().save()).aupdate(more=1)
+    assert await stored(document) == document.model_dump()

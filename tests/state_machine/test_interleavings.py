@@ -9,14 +9,16 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from rapyer import AtomicRedisModel
+from rapyer.batch.batch import current_batch
 from rapyer.errors import PipelineError
 from rapyer.models.differing import changed_places
 from rapyer.state.document import document_state, only_of
@@ -33,11 +35,14 @@ class Inner(BaseModel):
 
 
 class Shared(AtomicRedisModel):
+    model_config = ConfigDict(extra="allow")
+
     n: int = Field(default=0, ge=0)
     s: str = ""
     items: list[int] = []
     table: dict[str, int] = {}
     inner: Inner = Inner()
+    names: set[int] = set()
 
 
 class _BodyError(Exception):
@@ -102,6 +107,21 @@ def kinds(v: int) -> dict[str, Kind]:
             lambda m: m.table.pop(key, None),
             lambda m: m.table.apop(key),
         ),
+        "extra": (
+            Change("extra", "e", lambda d: d.__setitem__("e", v)),
+            lambda m: setattr(m, "e", v),
+            lambda m: m.aupdate(e=v),
+        ),
+        "set": (
+            Change("set", "names", lambda d: d.__setitem__("names", [v])),
+            lambda m: setattr(m, "names", {v}),
+            lambda m: m.aupdate(names={v}),
+        ),
+        "name": (
+            Change("name", "names", lambda d: d.__setitem__("names", sorted({*d["names"], v}))),
+            lambda m: m.names.add(v),
+            None,
+        ),
         "x": (
             Change("x", "inner", lambda d: d["inner"].__setitem__("x", v), ("x",)),
             lambda m: setattr(m.inner, "x", v),
@@ -123,6 +143,28 @@ def _added(model: Any, v: int) -> None:
 
 def _added_to_y(model: Any, v: int) -> None:
     model.inner.y += v
+
+
+def _directly(statement: Callable[[Any], Any], model: Any) -> None:
+    statement(model)
+
+
+def _in_an_inner_block(statement: Callable[[Any], Any], model: Any) -> None:
+    batch = current_batch()
+    assert batch is not None
+    with batch.collecting():
+        statement(model)
+
+
+def _taken_back(statement: Callable[[Any], Any], model: Any) -> None:
+    """An inner block does it and fails."""
+
+    def fails(model: Any) -> None:
+        statement(model)
+        raise _BodyError
+
+    with suppress(_BodyError):
+        _in_an_inner_block(fails, model)
 
 
 class Block:
@@ -185,6 +227,8 @@ class Machine:
         if action == "edit":
             if change.place == "items" and change.name != "list" and reference.has_new_list():
                 return  # a list that only the open block has: its edits go with it
+            if change.name == "name" and reference.has_block:
+                return  # whether it is the block's set or the one below, only the handle tells
             reference.edit(change)
             statement(model)
         elif action == "operate" and operation is not None:
@@ -193,12 +237,15 @@ class Machine:
             change.apply(self.stored)
             reference.operate(change, self.stored)
             await operation(model)
-        elif action == "block":
+        elif action == "nested" and block is not None and change.name != "name":
+            await block.do(lambda: _taken_back(statement, model))
+        elif action in ("block", "inner") and change.name != "name":
             if block is None:
                 reference.begin()
                 block = self.blocks[which] = Block(model)
             reference.change_in_block(change)
-            await block.do(lambda: statement(model))
+            inside = _in_an_inner_block if action == "inner" else _directly
+            await block.do(lambda: inside(statement, model))
         elif action in ("commit", "abort", "refuse", "cancel") and block is not None:
             self.blocks[which] = None
             await self._end(action, model, reference, block)
@@ -257,16 +304,29 @@ def _copy(document: Document) -> Document:
         "items": list(document["items"]),
         "table": dict(document["table"]),
         "inner": dict(document["inner"]),
+        "names": list(document["names"]),
+        "e": document["e"],
     }
 
 
 def _plain(model: Any) -> Document:
-    return model.model_dump()  # type: ignore[no-any-return]
+    content: Document = model.model_dump()
+    return {**content, "names": sorted(content["names"])}
 
 
 ACTIONS = (
-    *("edit", "edit", "operate", "operate", "block", "block", "block", "commit", "commit"),
-    *("abort", "refuse", "cancel", "save", "save_changes", "save_changes", "load"),
+    *("edit", "edit", "operate", "operate", "block", "block", "block", "inner", "nested"),
+    *(
+        "commit",
+        "commit",
+        "abort",
+        "refuse",
+        "cancel",
+        "save",
+        "save_changes",
+        "save_changes",
+        "load",
+    ),
 )
 STEPS = st.lists(
     st.tuples(
@@ -305,6 +365,8 @@ async def test_every_step_of_every_interleaving_is_right(length: int, steps: Any
         "items": list(range(length)),
         "table": {"a": 1},
         "inner": {"x": 1, "y": 1},
+        "names": [1],
+        "e": 1,
     }
     first = await Shared.model_validate(start).save()
     machine = Machine([first, await Shared.get(first.key)], _copy(start))
