@@ -43,5 +43,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self.owner = owner",
         "skips",
     ): "it keeps the object alive, so that no other gets its id while that stands for it: a matter of chance",
+    (
+        "rapyer/state/known.py",
+        "if len(later) > _MOST_LATER:",
+        "> becomes >=",
+    ): "how many steps are kept until they are carried out decides nothing",
 }
 """(file, line, effect) -> why it makes no difference."""

@@ -543,3 +543,25 @@ async def test_an_answer_that_cannot_be_taken_in_fails_the_block_as_applied(stor
     model.n = 7
     await model.save_changes()
     assert (await stored(model))["n"] == 7
+
+
+@pytest.mark.parametrize("count", [10, 65, 66, 200])
+@pytest.mark.parametrize("instead", [None, [1]])
+async def test_many_changes_of_a_list_that_is_gone_when_the_block_ends(
+    stored: Stored, count: int, instead: list[int] | None
+) -> None:
+    model: Any = await Doc(lists={"a": [], "b": []}).save()
+    model.lists["b"].append(5)  # an edit, so that what the server has is kept apart
+    async with model.pipeline():
+        for number in range(count):
+            model.lists["a"].append(number)
+        if instead is None:
+            del model.lists["a"]
+        else:
+            model.lists["a"] = instead
+    there = {} if instead is None else {"a": instead}
+    assert (await stored(model))["lists"] == {**there, "b": []}
+    assert model.lists == {**there, "b": [5]}
+    await model.save_changes()
+    assert (await stored(model))["lists"] == {**there, "b": [5]}
+    assert unsaved(model) == set()
