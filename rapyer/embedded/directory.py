@@ -54,20 +54,20 @@ class Place:
             holds files that are not an embedded server's.
         """
         try:
-            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            _make_private(self.directory)
             found = os.stat(self.directory)
             if found.st_uid != os.geteuid():
                 raise configuration_error(
                     f"{self.directory} belongs to another user (uid {found.st_uid}); "
                     "choose a directory of your own for the embedded server"
                 )
-            if not os.path.exists(self.server_lock):
-                foreign = sorted(set(os.listdir(self.directory)) - {"start.lock"})
-                if foreign:
-                    raise configuration_error(
-                        f"{self.directory} holds files that are not an embedded server's "
-                        f"({foreign[0]} …); choose an empty or a new directory"
-                    )
+            foreign = sorted(set(os.listdir(self.directory)) - {"start.lock"})
+            # asked last: another process may have begun to start the server while the files were listed
+            if foreign and not os.path.exists(self.server_lock):
+                raise configuration_error(
+                    f"{self.directory} holds files that are not an embedded server's "
+                    f"({foreign[0]} …); choose an empty or a new directory"
+                )
             if stat.S_IMODE(found.st_mode) != 0o700:
                 os.chmod(self.directory, 0o700)
         except OSError as error:
@@ -171,6 +171,17 @@ class Place:
         telling = [text for text in grave if not any(word in text for word in quiet)]
         chosen = telling[-2:] or [line.strip() for line in lines[-1:]]
         return " / ".join(text.split(" # ")[-1] for text in chosen)
+
+
+def _make_private(directory: str) -> None:
+    """Create ``directory``, and what is missing above it, for this user alone, whatever the umask says."""
+    missing = []
+    while not os.path.isdir(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another process was quicker, or it is a file
+            os.mkdir(path, 0o700)
 
 
 def wait_for_lock(descriptor: int, timeout: float) -> None:

@@ -260,6 +260,4 @@ def is_held_elsewhere(value: Any, parent: Any, place: Any) -> bool:
     state = getattr(value, STATE, None)
     if state is None or state.parent is None:
         return False
-    if state.parent is parent and state.place == place:
-        return False
     return bool(state.parent.__rapyer_node__.holds(state.parent, state.place, value))

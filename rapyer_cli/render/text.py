@@ -44,6 +44,10 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
 
+_EXACT_BELOW = 120
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
 def counted(number: int, noun: str) -> str:
     """``1 document``, ``2,000 documents``."""
     if number == 1:
@@ -53,8 +57,19 @@ def counted(number: int, noun: str) -> str:
 
 
 def lifetime_in_words(seconds: float | None) -> str:
-    """A time to live for people."""
-    return "for ever" if seconds is None else f"{seconds:g} seconds"
+    """A time to live for people: ``90 seconds``, ``2 minutes 5 seconds``, ``3 days 4 hours``."""
+    if seconds is None:
+        return "for ever"
+    if seconds < _EXACT_BELOW:
+        return f"{seconds:g} seconds"
+    left, parts = round(seconds), []
+    for length, unit in _UNITS:
+        number, left = divmod(left, length)
+        if number:
+            parts.append(counted(number, unit))
+        elif parts:
+            break
+    return " ".join(parts[:2])
 
 
 def _escaped(character: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from rapyer_cli.failures import UsageError
 from rapyer_cli.language.lines import commands_in
 from rapyer_cli.language.redirecting import Typed, parted, with_last
+from rapyer_cli.render.text import lifetime_in_words
 from rapyer_cli.repl.loop import run_repl
 from rapyer_cli.session.session import Choices, Session
 from rapyer_cli.verbs import all_verbs
@@ -274,3 +275,26 @@ async def test_the_first_lines_say_where_one_is_and_never_wrap(
     assert "BlogPost 1" in said[True]
     if width > 40:
         assert "Redis 8." in said[True]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *(
+            (None, "for ever"),
+            (0.5, "0.5 seconds"),
+            (119, "119 seconds"),
+            (125, "2 minutes 5 seconds"),
+        ),
+        *(
+            (3605, "1 hour"),
+            (7199.6, "2 hours"),
+            (90_061, "1 day 1 hour"),
+            (86_400 * 400, "400 days"),
+        ),
+    ],
+)
+def test_a_time_to_live_is_said_in_units_that_one_can_picture(
+    seconds: float | None, words: str
+) -> None:
+    assert lifetime_in_words(seconds) == words

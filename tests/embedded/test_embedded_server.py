@@ -156,6 +156,21 @@ class TestPrivacy:
         for path in directory.rglob("*"):
             assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
 
+    def test_nothing_is_open_to_others_whatever_the_umask_says(self, tmp_path: Path) -> None:
+        directory = tmp_path / "new" / "parents" / "data"
+        code = (
+            "import os, sys; os.umask(0); from rapyer.embedded import EmbeddedServer; "
+            "EmbeddedServer(sys.argv[1]).ensure_running()"
+        )
+        process = python(code, directory)
+        process.communicate()
+        assert process.returncode == 0
+        try:
+            for path in (*directory.parents[:2], directory, *directory.rglob("*")):
+                assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+        finally:
+            EmbeddedServer(directory).stop()
+
     def test_loose_permissions_of_an_empty_directory_are_tightened(
         self, server: EmbeddedServer, directory: Path
     ) -> None:
@@ -165,6 +180,29 @@ class TestPrivacy:
 
     def test_no_tcp_port_is_opened(self, server: EmbeddedServer) -> None:
         assert call(server, "CONFIG", "GET", "port") == [b"port", b"0"]
+
+
+class TestDirectory:
+    def test_a_server_that_another_process_begins_to_start_meanwhile_is_no_foreign_file(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        directory.mkdir()
+        place = Place(str(directory))
+        listing = os.listdir
+
+        def begins(path: str) -> list[str]:
+            """Another process begins just before the files are listed."""
+            place.agree_on_idle(1)
+            return listing(path)
+
+        monkeypatch.setattr(os, "listdir", begins)
+        place.prepare()
+        assert Path(place.server_lock).exists()
+
+    def test_a_file_in_its_place_is_one_clear_error(self, directory: Path) -> None:
+        directory.write_text("")
+        with pytest.raises(ConfigurationError, match="cannot use"):
+            Place(str(directory)).prepare()
 
 
 class TestPersistence:

@@ -19,7 +19,8 @@ from rapyer.batch.change import ComposedChange
 from rapyer.errors import AppliedError, DocumentError
 from rapyer.models.differing import changed_places
 from rapyer.script.call import Primitive
-from rapyer.state.document import document_state
+from rapyer.state.document import Flights, document_state
+from rapyer.state.known import Noted
 from tests.conftest import Stored
 
 
@@ -565,3 +566,38 @@ async def test_many_changes_of_a_list_that_is_gone_when_the_block_ends(
     await model.save_changes()
     assert (await stored(model))["lists"] == {**there, "b": [5]}
     assert unsaved(model) == set()
+
+
+@pytest.mark.parametrize("count", [20, 66, 140])
+async def test_many_operations_below_an_edited_place_are_all_known(count: int) -> None:
+    model: Any = await Doc(rows=[Row(n=0) for _ in range(count)]).save()
+    model.rows[0].n = 50
+    for number in range(1, count):
+        await model.rows[number].n.increase(number)
+    assert unsaved(model) == {("rows",)}
+    model.rows[0].n = 0
+    assert unsaved(model) == set()
+    assert await Doc.get(model.key) == model
+
+
+def test_what_the_server_cannot_have_carried_out_on_what_is_known_is_unknown() -> None:
+    noted = Noted(b'{"a":"text","b":1}')
+    step = (b"1", b"integer", b"", b"", b"", b"")
+    noted.applied("incr", ("b",), step)
+    assert not noted.unknown
+    noted.applied("incr", ("a",), step)
+    assert noted.unknown
+    noted.set((), b'{"a":1}')
+    assert not noted.unknown
+
+
+def test_what_was_said_is_kept_while_somebody_may_need_it() -> None:
+    flights = Flights()
+    first, second = flights.depart(), flights.depart()
+    flights.said(5, ("n",), b"5")
+    assert [news.text for news in flights.newer(4)] == [b"5"]
+    flights.land(first)
+    flights.land(second)
+    flights.depart()
+    flights.said(3, ("n",), b"3")  # another server, whose clock is behind
+    assert [news.text for news in flights.newer(2)] == [b"3"]
