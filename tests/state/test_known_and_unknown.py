@@ -591,6 +591,25 @@ def test_what_the_server_cannot_have_carried_out_on_what_is_known_is_unknown() -
     assert not noted.unknown
 
 
+def test_what_the_server_has_as_a_whole_ends_what_was_to_be_carried_out_before() -> None:
+    noted = Noted(b'{"a":1}')
+    noted.applied("incr", ("a",), (b"1", b"integer", b"", b"", b"", b""))
+    noted.set((), b'{"a":7}')
+    assert noted.text() == b'{"a":7}'
+    assert noted.tree() == {"a": 7}
+
+
+def test_what_is_to_be_carried_out_is_bounded() -> None:
+    noted = Noted(b'{"a":0}')
+    sizes = set()
+    for number in range(500):
+        noted.applied("incr", ("a",), (b"1", b"integer", b"", b"", b"", b""))
+        noted.set((f"k{number}",), b"1")
+        sizes.add(len(noted._later))
+    assert max(sizes) < 100
+    assert noted.tree() == {"a": 500, **{f"k{number}": 1 for number in range(500)}}
+
+
 def test_what_was_said_is_kept_while_somebody_may_need_it() -> None:
     flights = Flights()
     first, second = flights.depart(), flights.depart()
