@@ -235,7 +235,10 @@ def is_live_already(held: Any, value: Any) -> bool:
 
 def is_stored_as(owner: Any, text: Any) -> bool:
     """Whether the list or dict ``owner`` is, locally, what ``text`` says."""
-    return text is not ABSENT and same_text(_spec_of(owner).to_json(owner), text)
+    spec = _spec_of(owner)
+    if text is ABSENT:
+        return False
+    return spec.is_written(owner, text) or same_text(spec.to_json(owner), text)
 
 
 def is_told(owner: Any, echo: Any) -> bool:

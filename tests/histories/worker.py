@@ -30,6 +30,8 @@ class Worker:
         self.chance = random.Random(seed)
         self.own = Own(name=name)
         self.count = 0
+        self.is_unknown = False
+        """Whether a write of its own document was sent whose fate nobody knows."""
 
     def token(self) -> str:
         self.count += 1
@@ -130,11 +132,13 @@ class Worker:
                     own.items.append(number)
                     own.table["p"] = number
 
-        outcome = await self.recorded("own", work)
+        if await self.recorded("own", work) == "unknown":
+            self.is_unknown = True
 
         async def compare() -> list[Any]:
-            if outcome == "unknown":
+            if self.is_unknown:  # until it is written again, which may take several attempts
                 await own.save_changes()
+                self.is_unknown = False
             stored = await Own.get(own.key)
             return [own.model_dump(), stored.model_dump()]
 
