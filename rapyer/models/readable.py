@@ -7,10 +7,11 @@ become what its model could not read any more once it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from rapyer.models.loading import unread_fields
@@ -33,13 +34,17 @@ def refuse_unreadable(
     cls = type(document)
     places: Iterable[Path]
     if known is None:
-        unset = _doubtful_defaults(cast(Any, cls)) - document.__pydantic_fields_set__
-        places = (*open_places(document), *((name,) for name in unset))
-    elif changed is None:
-        places = list(known.places)
+        places = open_places(document)
+        doubtful = _doubtful_defaults(cast(Any, cls))
+        if doubtful:
+            unset = doubtful - document.__pydantic_fields_set__
+            places = (*places, *((name,) for name in unset))
+        unread: Collection[str] = ()
     else:
-        places = [at for at in known.places if any(path[: len(at)] == at for path in changed)]
-    unread = unread_fields(document) if places else ()
+        places = list(known.places)
+        if changed is not None:
+            places = [at for at in places if any(path[: len(at)] == at for path in changed)]
+        unread = unread_fields(document) if places else ()
     for path in places:
         if not path or path[0] in unread:
             continue
@@ -49,8 +54,11 @@ def refuse_unreadable(
         spec = model_spec(cls)
         for segment in path:
             spec = spec.child(segment)
-        with located(cls, *path):
+        try:
             spec.validate_json(text)
+        except ValidationError:
+            with located(cls, *path):
+                raise
 
 
 @cache
