@@ -47,7 +47,7 @@ def current_batch() -> Batch | None:
         running = _current_task()
     else:
         # asked of its loop: finding out which loop runs takes several times as long
-        running = sys.modules["asyncio.tasks"].current_task(batch.loop)
+        running = sys.modules["asyncio.tasks"].current_task(task.get_loop())
     return batch if running is task else None
 
 
@@ -71,15 +71,14 @@ class Batch:
     __slots__ = (
         *("_document", "_documents", "_guards", "_key", "_key_guard", "_lent", "_watched", "_work"),
         *("__weakref__", "containers", "detached", "operations", "scopes"),
-        *("loop", "task", "thread"),
+        *("task", "thread"),
     )
 
     def __init__(self) -> None:
         self.operations: list[QueuedOperation] = []
         self.task: asyncio.Task[Any] | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.thread = 0
-        """What opened the innermost block, and where that runs."""
+        """What opened the innermost block, and the thread in which that runs."""
         self.scopes: list[Any] = [self]
         """The blocks that are open, the innermost one last: what is changed now is taken back with that."""
         self.containers: dict[int, Touched] = {}
@@ -324,8 +323,7 @@ class Collecting:
 
     def __enter__(self) -> Batch:
         batch = self._batch
-        task = batch.task = _current_task()
-        batch.loop = None if task is None else task.get_loop()
+        batch.task = _current_task()
         batch.thread = threading.get_ident()
         self._token = active_batch.set(batch)
         self._queued, self._outer_lent = len(batch.operations), batch._lent

@@ -12,7 +12,6 @@ from rapyer.errors import ConflictError
 from rapyer.models.loading import load_document
 from rapyer.paths import Path
 from rapyer.schema.of_models import model_spec
-from rapyer.schema.spec import ValueSpec
 from rapyer.script.call import Primitive
 from rapyer.script.in_python import dumps
 from rapyer.state.document import capture, document_state, local_text
@@ -28,17 +27,11 @@ def changed_places(document: Any, known: Known) -> Iterator[tuple[Path, Any]]:
         if noted.unknown:
             yield path, _parsed(text)
         elif not noted.is_text(text):
-            yield from differences(_spec_at(spec, path), noted.tree(), _parsed(text), path)
+            yield from differences(spec.at(path), noted.tree(), _parsed(text), path)
 
 
 def _parsed(text: Any) -> Any:
     return ABSENT if text is ABSENT else json.loads(text)
-
-
-def _spec_at(spec: ValueSpec, path: Path) -> ValueSpec:
-    for segment in path:
-        spec = spec.child(segment)
-    return spec
 
 
 class ChangesSaved(Change):

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
-from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from rapyer.models.loading import unread_fields
@@ -43,7 +42,8 @@ def refuse_unreadable(
     else:
         places = list(known.places)
         if changed is not None:
-            places = [at for at in places if any(path[: len(at)] == at for path in changed)]
+            above = {path[:end] for path in changed for end in range(len(path) + 1)}
+            places = [at for at in places if at in above]
         unread = unread_fields(document) if places else ()
     for path in places:
         if not path or path[0] in unread:
@@ -51,14 +51,8 @@ def refuse_unreadable(
         text = local_text(document, path)
         if text is ABSENT or (known is not None and known.places[path].is_text(text)):
             continue
-        spec = model_spec(cls)
-        for segment in path:
-            spec = spec.child(segment)
-        try:
-            spec.validate_json(text)
-        except ValidationError:
-            with located(cls, *path):
-                raise
+        with located(cls, *path):
+            model_spec(cls).at(path).validate_json(text)
 
 
 @cache

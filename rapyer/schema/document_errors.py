@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,14 +20,23 @@ def document_error(key: str, error: ValidationError, prefix: str = "") -> Docume
     return DocumentError(f"{key} does not fit {error.title}: {details}", key=key, fields=fields)
 
 
-@contextmanager
-def located(cls: type[Any], *place: str | int) -> Iterator[None]:
+class located:  # noqa: N801 - reads as what it does in a with statement
     """What fails to validate in the ``with`` block is at ``place`` of ``cls``, as Pydantic says it."""
-    try:
-        yield
-    except ValidationError as error:
-        details = [_detail(entry, place) for entry in error.errors(include_url=False)]
-        raise ValidationError.from_exception_data(cls.__name__, details) from error.__cause__
+
+    __slots__ = ("_cls", "_place")
+
+    def __init__(self, cls: type[Any], *place: str | int) -> None:
+        self._cls, self._place = cls, place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValidationError):
+            details = [_detail(entry, self._place) for entry in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(
+                self._cls.__name__, details
+            ) from error.__cause__
 
 
 def _detail(entry: Any, place: tuple[str | int, ...]) -> InitErrorDetails:

@@ -8,10 +8,11 @@ module's business. The specs of classes and their fields are in :mod:`rapyer.sch
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -20,7 +21,6 @@ from rapyer.paths import Path
 from rapyer.schema import constraints, walking, wording
 from rapyer.schema.constraints import Bounds
 from rapyer.schema.conversion import Converter, Origin
-from rapyer.schema.examples import examples
 from rapyer.schema.stored_form import standing_alone
 from rapyer.schema.walking import ANY, Schema
 
@@ -109,7 +109,7 @@ class ValueSpec(Converter):
         fitting = [arm for arm in walking.arms(self.core) if self._may_be(arm, value)]
         specs = [self._derived(arm, in_union=True).of(value) for arm in fitting]
         if len(specs) > 1:
-            specs = [spec for spec in specs if spec._takes(value)] or specs
+            specs = [spec for spec in specs if _takes(spec.validate_python, value)] or specs
         return specs[0] if specs else self
 
     def _may_be(self, arm: Schema, value: Any) -> bool:
@@ -119,13 +119,6 @@ class ValueSpec(Converter):
         if core["type"] == "model":
             return isinstance(value, core["cls"])
         return isinstance(value, _PYTHON_TYPES.get(core["type"], object))
-
-    def _takes(self, value: Any) -> bool:
-        try:
-            self.validate_python(value)
-        except ValueError:
-            return False
-        return True
 
     def _derived(
         self, schema: Schema, config: Schema | None = None, *, in_union: bool = False
@@ -361,27 +354,33 @@ class ValueSpec(Converter):
 
     def example(self) -> str:
         """A value a person could type for this annotation: one that says something, where there is one."""
-        typed = [text for text in self._typed_examples() if self._is_typed(text)]
-        plain = wording.example(self.schema, self.definitions)
-        return next((text for text in typed if text not in _EMPTY), typed[0] if typed else plain)
+        plain, empty = wording.example(self.schema, self.definitions), None
+        for text in chain((plain,), self._written_examples()):
+            if _takes(self.parse_text, text):
+                if text not in _EMPTY:
+                    return text
+                empty = empty or text
+        return empty or plain
 
-    def _typed_examples(self) -> Iterator[str]:
-        yield wording.example(self.schema, self.definitions)
+    def _written_examples(self) -> Iterator[str]:
+        from rapyer.schema.examples import examples
+
         for value in examples(self.schema, self.definitions):
             with suppress(ValueError, TypeError):
                 text = self.to_json(value).decode()
                 yield str(json.loads(text)) if text.startswith('"') else text
 
-    def _is_typed(self, text: str) -> bool:
-        try:
-            self.parse_text(text)
-        except ValueError:
-            return False
-        return True
-
     def choices(self) -> list[str]:
         """The values of an enum, Literal or bool; empty for open types."""
         return wording.choices(self.core)
+
+
+def _takes(validate: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        validate(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_json(text: str) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapyer.errors import InvalidValueError, KeyExistsError
 from rapyer.keyspace.spelling import as_sent
-from rapyer.schema.numbers import as_read_exactly, is_fragile
 from rapyer.script.lua import read_script
 from rapyer_cli.render.differences import MISSING
 from rapyer_cli.session.delta import delta, digest_of
@@ -40,6 +39,8 @@ class Stored(NamedTuple):
 
         Raises :class:`~rapyer.errors.InvalidValueError` for a number that it cannot hold.
         """
+        from rapyer.schema.numbers import as_read_exactly, is_fragile
+
         key, text = as_sent(self.key), self.text
         if is_fragile(text):
             text, misread = as_read_exactly(text)

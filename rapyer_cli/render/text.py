@@ -8,6 +8,9 @@ from typing import Any
 
 from rapyer_cli.render.differences import MISSING
 
+_EXACT_BELOW = 120
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
 
 def json_text(data: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """``data`` as JSON: exact numbers, unicode as it is, one line unless ``indent`` is given."""
@@ -42,10 +45,6 @@ def printable(text: str) -> str:
 def cut(text: str, limit: int) -> str:
     """``text`` in at most ``limit`` characters, with an ellipsis if something is missing."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
-
-
-_EXACT_BELOW = 120
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def counted(number: int, noun: str) -> str:
